@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* elementwise.cl – kernels whose work-item (c, r) makes element (r, c) of a matrix.
+ *
+ *            c = get_global_id(0) →
+ *          ┌──────────────────────┐
+ *    r     │ one work-item each   │   (rows, cols)
+ *    ↓     └──────────────────────┘
+ *
+ * Copies move 32-bit words, so one kernel serves floats and integers. */
+
+/* destination = word, over (rows, cols). */
+kernel void adcl_fill(global uint *destination, ulong destination_offset, ulong destination_stride,
+                      uint rows, uint cols, uint word)
+{
+    uint c = get_global_id(0), r = get_global_id(1);
+    if (c >= cols || r >= rows) return;
+    destination[adcl_at(destination_offset, destination_stride, r, c)] = word;
+}
+
+/* destination = source, both (rows, cols). */
+kernel void adcl_copy(global const uint *source, ulong source_offset, ulong source_stride,
+                      global uint *destination, ulong destination_offset, ulong destination_stride,
+                      uint rows, uint cols)
+{
+    uint c = get_global_id(0), r = get_global_id(1);
+    if (c >= cols || r >= rows) return;
+    destination[adcl_at(destination_offset, destination_stride, r, c)] =
+        source[adcl_at(source_offset, source_stride, r, c)];
+}
+
+/* destination row r = source row indices[r]; an index outside [0, source_rows) gives `outside`.
+ * source (source_rows, cols), indices (rows, 1), destination (rows, cols). */
+kernel void adcl_gather_rows(global const uint *source, ulong source_offset, ulong source_stride,
+                             uint source_rows, global const int *indices, ulong indices_offset,
+                             ulong indices_stride, global uint *destination,
+                             ulong destination_offset, ulong destination_stride, uint rows,
+                             uint cols, uint outside)
+{
+    uint c = get_global_id(0), r = get_global_id(1);
+    if (c >= cols || r >= rows) return;
+    int from = indices[adcl_at(indices_offset, indices_stride, r, 0)];
+    bool inside = from >= 0 && (uint)from < source_rows;
+    destination[adcl_at(destination_offset, destination_stride, r, c)] =
+        inside ? source[adcl_at(source_offset, source_stride, (uint)from, c)] : outside;
+}
+
+/* y = residual·x + scaling·bias: what the up product is then added to. x, y (rows, cols) may be the
+ * same; bias (1, cols); residual is 1, or 0 for a parallel adapter (x is then not read). */
+kernel void adcl_residual_fwd(global const float *x, ulong x_offset, ulong x_stride,
+                              global const float *bias, ulong bias_offset, global float *y,
+                              ulong y_offset, ulong y_stride, uint rows, uint cols, float scaling,
+                              uint residual)
+{
+    uint c = get_global_id(0), r = get_global_id(1);
+    if (c >= cols || r >= rows) return;
+    float own = residual ? x[adcl_at(x_offset, x_stride, r, c)] : 0.0f;
+    y[adcl_at(y_offset, y_stride, r, c)] = own + scaling * bias[bias_offset + c];
+}
+
+/* Factor of element (r, c) under dropout: 0, or 1/(1−p) = `keep_scale` where its word of the stream
+ * (seed; block, step) reaches the threshold. Integers are compared, so host and every device
+ * agree. */
+float adcl_dropout_factor(ulong seed, ulong step, uint r, uint c, uint cols, uint threshold,
+                          float keep_scale)
+{
+    ulong element = (ulong)r * cols + c, block = element / 4;
+    uint4 words = adcl_philox((uint2)((uint)seed, (uint)(seed >> 32)),
+                              (uint4)((uint)block, (uint)(block >> 32), (uint)step,
+                                      (uint)(step >> 32)));
+    uint lane = (uint)element & 3;
+    uint word = lane == 0 ? words.x : lane == 1 ? words.y : lane == 2 ? words.z : words.w;
+    return word >= threshold ? keep_scale : 0.0f;
+}
+
+/* y = residual·x + mask·scaling·(y + bias), where y holds h·w_up before. Shapes as above; x and y
+ * must not overlap. */
+kernel void adcl_dropout_fwd(global const float *x, ulong x_offset, ulong x_stride,
+                             global const float *bias, ulong bias_offset, global float *y,
+                             ulong y_offset, ulong y_stride, uint rows, uint cols, float scaling,
+                             uint residual, ulong seed, ulong step, uint threshold,
+                             float keep_scale)
+{
+    uint c = get_global_id(0), r = get_global_id(1);
+    if (c >= cols || r >= rows) return;
+    float own = residual ? x[adcl_at(x_offset, x_stride, r, c)] : 0.0f;
+    ulong at = adcl_at(y_offset, y_stride, r, c);
+    float u = scaling * (y[at] + bias[bias_offset + c]);
+    float factor = adcl_dropout_factor(seed, step, r, c, cols, threshold, keep_scale);
+    /* A dropped element is dropped even when it is infinite or NaN. */
+    y[at] = own + (factor == 0.0f ? 0.0f : factor * u);
+}
+
+/* du = mask·dy, both (rows, cols): the gradient of scaling·(h·w_up + b_up) before scaling. */
+kernel void adcl_dropout_bwd(global const float *dy, ulong dy_offset, ulong dy_stride,
+                             global float *du, ulong du_offset, ulong du_stride, uint rows,
+                             uint cols, ulong seed, ulong step, uint threshold, float keep_scale)
+{
+    uint c = get_global_id(0), r = get_global_id(1);
+    if (c >= cols || r >= rows) return;
+    float factor = adcl_dropout_factor(seed, step, r, c, cols, threshold, keep_scale);
+    float value = dy[adcl_at(dy_offset, dy_stride, r, c)];
+    du[adcl_at(du_offset, du_stride, r, c)] = factor == 0.0f ? 0.0f : factor * value;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* context.h – choosing a device, and the context that every other call works in.
+ *
+ * Simple use:    adcl_context *ctx = NULL;
+ *                adcl_error error;
+ *                if (adcl_context_create(&ctx, NULL, &error) != ADCL_OK) puts(error.message);
+ *
+ * A context holds a command queue, kernel objects, scratch memory and the last error. All calls on
+ * it enqueue work in order and return; only adcl_context_finish, reading, writing and mapping wait.
+ * Thread-safety: a context belongs to one thread at a time. adcl_context_share makes another one
+ * for another thread; both share the OpenCL context, the compiled programs, and all tensors,
+ * adapters and models that are only read. */
+#ifndef ADAPTER_CL_CONTEXT_H
+#define ADAPTER_CL_CONTEXT_H
+
+#include <adapter_cl/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- devices ---------------------------------------------------------------------------------*/
+
+typedef enum adcl_device_type {
+    ADCL_DEVICE_OTHER = 0,
+    ADCL_DEVICE_CPU,
+    ADCL_DEVICE_GPU,
+    ADCL_DEVICE_ACCELERATOR
+} adcl_device_type;
+
+/* What is known of one device. Strings and the struct itself live as long as the list. */
+typedef struct adcl_device_info {
+    const char *selector;       /* "platform:device", e.g. "0:1": always selects this device */
+    const char *platform;       /* the platform's name */
+    const char *name;           /* the device's name */
+    const char *vendor;
+    const char *driver;         /* the driver's version */
+    const char *opencl;         /* e.g. "OpenCL 3.0 PoCL" */
+    adcl_device_type type;
+    unsigned compute_units;
+    uint64_t memory_bytes;      /* global memory */
+    uint64_t local_memory_bytes;
+    int usable;                 /* 1 if this library can run on it */
+    const char *reason;         /* why not; "" if usable */
+    int is_default;             /* 1 for the one device that selector NULL takes */
+} adcl_device_info;
+
+typedef struct adcl_device_list adcl_device_list;
+
+/* Lists every device of every platform. A platform without devices, or one that fails, is passed
+ * over (its reason is in adcl_device_list_note). Finding no device at all is not an error here: the
+ * list is empty. On success the caller owns *out. Blocks while drivers load.
+ * Errors: OUT_OF_HOST_MEMORY. `error` may be NULL. */
+ADCL_API adcl_status adcl_device_list_create(adcl_device_list **out, adcl_error *error);
+ADCL_API void adcl_device_list_destroy(adcl_device_list **list);
+ADCL_API size_t adcl_device_list_count(const adcl_device_list *list);
+/* NULL when index is out of range. */
+ADCL_API const adcl_device_info *adcl_device_list_get(const adcl_device_list *list, size_t index);
+/* Sentences about what was passed over, or about what to install when nothing was found; "" if
+ * there is nothing to say. Lives as long as the list. */
+ADCL_API const char *adcl_device_list_note(const adcl_device_list *list);
+
+/* ---- engines ---------------------------------------------------------------------------------*/
+
+/* How adapters are computed. AUTO takes what is known to be fastest on the device. */
+typedef enum adcl_engine {
+    ADCL_ENGINE_AUTO = 0,
+    ADCL_ENGINE_GEMM,      /* CLBlast for the products, small kernels for the rest */
+    ADCL_ENGINE_FUSED,     /* one kernel a pass; not in this version: UNSUPPORTED */
+    ADCL_ENGINE_REFERENCE  /* plain C in double on the host: slow, exact, blocks */
+} adcl_engine;
+
+/* "auto", "gemm", "fused", "reference". A static string, "?" outside the list. */
+ADCL_API const char *adcl_engine_name(adcl_engine engine);
+/* The engine of that name. Errors: NOT_FOUND with the list of names; *out is then unchanged. */
+ADCL_API adcl_status adcl_engine_from_name(const char *name, adcl_engine *out, adcl_error *error);
+
+/* ---- context ---------------------------------------------------------------------------------*/
+
+typedef enum adcl_log_level {
+    ADCL_LOG_ERROR = 0,
+    ADCL_LOG_WARNING,
+    ADCL_LOG_INFO,
+    ADCL_LOG_DEBUG
+} adcl_log_level;
+
+/* Receives one sentence, without newline, from the thread that made the call (a build log may have
+ * many lines). Must not call into the library. */
+typedef void (*adcl_log_callback)(void *user, adcl_log_level level, const char *message);
+
+typedef struct adcl_context_params {
+    size_t struct_size;
+    /* Which device: "gpu", "cpu", "accelerator", "0:1" (platform:device), "pocl:" (first usable
+     * device of a platform whose name or version contains that), or a part of the device's name;
+     * letter case does not matter. NULL: environment variable ADCL_DEVICE, and without that the
+     * best device (GPU before accelerator before CPU, then compute units). */
+    const char *device;
+    /* The engine that workspaces take when they ask for AUTO. AUTO here: environment variable
+     * ADCL_ENGINE, and without that the library's choice. */
+    adcl_engine engine;
+    /* 1: every kernel is timed; see profile.h. Costs a little per launch. */
+    int profiling;
+    /* Where messages up to log_level go; NULL: nowhere. */
+    adcl_log_callback log;
+    void *log_user;
+    adcl_log_level log_level;
+} adcl_context_params;
+
+#define ADCL_CONTEXT_PARAMS_INIT {sizeof(adcl_context_params), NULL, ADCL_ENGINE_AUTO, 0, NULL, \
+                                  NULL, ADCL_LOG_WARNING}
+
+typedef struct adcl_context adcl_context;
+
+/* Opens a device. params may be NULL: the defaults above. On success the caller owns *out, on
+ * failure *out is NULL and `error` (may be NULL) says why; when a selector matches nothing, with
+ * the list of what there is; when there is no platform, with the package to install.
+ * Errors: INVALID_ARGUMENT, NO_DEVICE, NOT_FOUND (ADCL_ENGINE), UNSUPPORTED (engine fused),
+ * OUT_OF_HOST_MEMORY, OPENCL. */
+ADCL_API adcl_status adcl_context_create(adcl_context **out, const adcl_context_params *params,
+                                         adcl_error *error);
+
+/* Another context on the same device with its own queue, for another thread. Takes over engine,
+ * profiling and log callback (which is then called from both threads). May be called while other
+ * threads use `ctx`. */
+ADCL_API adcl_status adcl_context_share(adcl_context **out, adcl_context *ctx, adcl_error *error);
+
+/* Waits for the work still in the queue, then releases everything. Tensors, adapters and
+ * workspaces keep what they need alive and may be destroyed later. NULL inside is fine. */
+ADCL_API void adcl_context_destroy(adcl_context **ctx);
+
+/* Waits until all enqueued work is done. Errors: OPENCL. */
+ADCL_API adcl_status adcl_context_finish(adcl_context *ctx);
+
+/* The last failure in this context; status ADCL_OK if there was none. Valid until the next call. */
+ADCL_API const adcl_error *adcl_context_error(const adcl_context *ctx);
+
+/* The compiler's output for the last program that did not build, "" if all did. Valid until the
+ * next call. */
+ADCL_API const char *adcl_context_build_log(const adcl_context *ctx);
+
+/* What is known of this context's device; lives as long as the context. is_default is 0. */
+ADCL_API const adcl_device_info *adcl_context_device(const adcl_context *ctx);
+
+/* The engine that AUTO stands for in this context: never AUTO. */
+ADCL_API adcl_engine adcl_context_engine(const adcl_context *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+# Completion of adapter-cl for bash. Commands and options are what the program's own help lists.
+
+_adapter_cl_options() {
+    adapter-cl "$1" --help 2>/dev/null | grep -oE '^ +(-[a-z], )?--[a-z0-9-]+' | grep -oE -- '--.*'
+}
+
+_adapter_cl_commands() {
+    adapter-cl --help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
+}
+
+_adapter_cl_words() {
+    case "$2" in
+    --device) echo "cpu gpu accelerator" ;;
+    --engine) echo "auto gemm fused reference" ;;
+    --init) echo "identity houlsby houlsby_paper bert mam" ;;
+    --optimizer) echo "adam adamw sgd" ;;
+    --schedule) echo "linear cosine constant" ;;
+    --activation)
+        echo "relu relu6 leaky_relu elu celu selu gelu gelu_tanh quick_gelu silu mish sigmoid" \
+            "tanh exp linear softplus softsign log_sigmoid hard_tanh hard_sigmoid hard_silu" \
+            "softmax log_softmax log_sumexp"
+        ;;
+    -o | --output)
+        case "$1" in
+        devices | info) echo "text json" ;;
+        bench) echo "md csv json jsonl" ;;
+        esac
+        ;;
+    esac
+}
+
+_adapter_cl() {
+    local command=${COMP_WORDS[1]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local current=${COMP_WORDS[COMP_CWORD]} words
+    if ((COMP_CWORD == 1)); then
+        words="$(_adapter_cl_commands) --help --version"
+    elif [[ $current == -* ]]; then
+        words=$(_adapter_cl_options "$command")
+    else
+        words=$(_adapter_cl_words "$command" "$previous")
+    fi
+    # Where no words are known, files are (complete -o default).
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -o default -F _adapter_cl adapter-cl

@@ -1,0 +1,202 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Installs what is missing, builds, and runs the tests on POCL.
+#
+#   usage: scripts/test.sh [CHECK…]     without a CHECK: gcc
+#          scripts/test.sh --all        every check: what continuous integration runs
+#
+#   gcc        every test
+#   clang      every test, built by clang
+#   asan       every test under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
+#   tsan       the tests with threads under ThreadSanitizer
+#   coverage   every test; lines and branches of src that they reach
+#   oclgrind   every kernel in a simulated device that finds bad accesses, races and API misuse
+#   kernels    every kernel through clang's OpenCL front end, and its code for GPUs
+#   install    the examples against an installed library, found by pkg-config
+#   fuzz       the readers of files, for a few seconds each
+#
+# Each build is a folder of build/; warnings are errors. The last line counts. OCL_ICD_VENDORS chooses
+# another driver than POCL.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+every_check='gcc clang asan tsan coverage oclgrind kernels install fuzz'
+usage() { sed -n '3,/^set/{/^set/d;s/^# \{0,1\}//;p}' scripts/test.sh; }
+
+passed=0
+failed=0
+
+# Counts one check that is no Meson test.
+verdict() # STATUS NAME
+{
+    if [ "$1" -eq 0 ]; then
+        passed=$((passed + 1))
+        echo "ok: $2"
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $2"
+    fi
+}
+
+# Sets up and builds build/NAME; one POCL cache serves all builds.
+build() # NAME [MESON OPTION…]
+{
+    local folder=build/$1
+    shift
+    if [ ! -f "$folder/build.ninja" ]; then
+        meson setup "$folder" -Dwerror=true "$@" >"$folder.log" 2>&1 || {
+            cat "$folder.log"
+            return 1
+        }
+    fi
+    ln -sfn ../pocl-cache "$folder/pocl-cache"
+    meson compile -C "$folder" >"$folder.log" 2>&1 || {
+        tail -n 60 "$folder.log"
+        return 1
+    }
+}
+
+# Runs the Meson tests of build/NAME and counts them; a build that fails counts as one failure.
+run_tests() # NAME [MESON TEST OPTION…]
+{
+    local folder=build/$1 counts
+    shift
+    rm -f "$folder"/meson-logs/testlog*.json
+    meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || true
+    counts=$(python3 - "$folder"/meson-logs/testlog*.json <<'END'
+import json, sys
+results = [json.loads(line)["result"] for name in sys.argv[1:] for line in open(name)]
+print(results.count("OK"), sum(r not in ("OK", "SKIP", "EXPECTEDFAIL") for r in results))
+END
+    ) || counts='0 1'
+    passed=$((passed + ${counts% *}))
+    failed=$((failed + ${counts#* }))
+}
+
+build_and_run() # NAME [MESON OPTION…]
+{
+    if build "$@"; then run_tests "$1"; else verdict 1 "build of $1"; fi
+}
+
+check_gcc() { CC=gcc build_and_run gcc; }
+
+check_clang() { CC=clang CXX=clang++ build_and_run clang; }
+
+# Criterion does not see what the sanitizers say when a test's process ends, so it goes to files.
+# LeakSanitizer's own tracer sometimes dies beside the driver's threads, which is no finding. Leaks of
+# the driver's compiler are not ours; with a warm cache there are none.
+check_asan()
+{
+    local logs=$PWD/build/asan-logs
+    rm -rf "$logs"
+    mkdir -p "$logs"
+    CC=gcc build asan -Db_sanitize=address,undefined || { verdict 1 'build of asan'; return; }
+    ASAN_OPTIONS="log_path=$logs/asan:detect_stack_use_after_return=1" \
+        UBSAN_OPTIONS="log_path=$logs/ubsan:print_stacktrace=1:halt_on_error=1" \
+        LSAN_OPTIONS="suppressions=$PWD/tests/driver_leaks.txt:print_suppressions=0" \
+        run_tests asan --timeout-multiplier 4
+    local status=0
+    grep -hE -A 40 'ERROR: |runtime error: ' -r "$logs" && status=1
+    verdict $status 'the sanitizers find nothing'
+}
+
+check_tsan()
+{
+    CC=clang build tsan -Db_sanitize=thread -Db_lundef=false || { verdict 1 'build of tsan'; return; }
+    TSAN_OPTIONS=halt_on_error=1 run_tests tsan --suite threads --timeout-multiplier 4
+}
+
+check_coverage()
+{
+    CC=gcc build coverage -Db_coverage=true || { verdict 1 'build of coverage'; return; }
+    find build/coverage -name '*.gcda' -delete
+    run_tests coverage
+    local status=0
+    gcovr --root . --filter src/ --exclude-throw-branches --exclude-unreachable-branches \
+        --fail-under-line 90 --fail-under-branch 75 --print-summary \
+        --html-details build/coverage/coverage.html build/coverage || status=$?
+    verdict $status 'coverage of src: at least 90 % of lines, 75 % of branches'
+}
+
+# oclgrind's exit status does not tell what it found: its log does, which must be empty. Kernels are
+# watched as written: the optimizer makes stores of undefined vectors that it completes later.
+check_oclgrind()
+{
+    local log=$PWD/build/oclgrind.log status=0
+    CC=gcc build gcc || { verdict 1 'build of gcc'; return; }
+    rm -f "$log"
+    oclgrind --build-options -cl-opt-disable --data-races --uninitialized --check-api --log "$log" \
+        build/gcc/tests/launch_kernels >build/launched.txt || status=1
+    [ ! -s "$log" ] || { head -n 60 "$log"; status=1; }
+    verdict $status 'oclgrind finds nothing in our kernels'
+    status=0
+    sed -n 's/^.*kernel void \(adcl_[a-z0-9_]*\)(.*/\1/p' cl/*.cl | sort -u |
+        diff - <(grep "^adcl_" build/launched.txt | sort -u) || status=1
+    verdict $status 'every kernel was launched'
+}
+
+check_kernels()
+{
+    local status=0
+    scripts/check-kernels.sh || status=1
+    verdict $status "kernels compile without a warning"
+}
+
+# What a user does after meson install: pkg-config, compiler, run.
+check_install()
+{
+    local prefix=$PWD/build/installed status=0
+    rm -rf "$prefix"
+    CC=gcc build install --prefix "$prefix" --libdir lib -Dtests=false --buildtype release &&
+        meson install -C build/install --no-rebuild >build/install.log 2>&1 ||
+        { verdict 1 'meson install'; return; }
+    export PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
+    local example flags
+    flags=$(pkg-config --cflags --libs adapter_cl OpenCL)
+    for example in examples/*.c*; do
+        status=0
+        case $example in
+        *.c) gcc -std=c11 "$example" $flags -lm -o "$prefix/example" ;;
+        *) g++ -std=c++17 "$example" $flags -o "$prefix/example" ;;
+        esac && "$prefix/example" || status=1
+        verdict $status "$example against the installed library"
+    done
+    status=0
+    [ "$("$prefix/bin/adapter-cl" --version)" = \
+      "adapter-cl $(pkg-config --modversion adapter_cl)" ] || status=1
+    verdict $status 'the installed adapter-cl has the version that pkg-config tells'
+    unset PKG_CONFIG_PATH LD_LIBRARY_PATH
+}
+
+check_fuzz()
+{
+    local status=0
+    mkdir -p build/fuzz
+    tests/fuzz/run.sh 20 build/fuzz >build/fuzz.log 2>&1 || { tail -n 40 build/fuzz.log; status=1; }
+    verdict $status 'the readers of files survive fuzzing'
+}
+
+case ${1:-} in
+-h | --help) usage; exit ;;
+--all) checks=$every_check ;;
+*) checks=${*:-gcc} ;;
+esac
+for check in $checks; do
+    case " $every_check " in
+    *" $check "*) ;;
+    *) echo "test.sh: unknown check \"$check\"; expected --all or some of: $every_check" >&2; exit 2 ;;
+    esac
+done
+
+scripts/install-packages.sh build test
+export OCL_ICD_VENDORS="${OCL_ICD_VENDORS:-/etc/OpenCL/vendors/pocl.icd}"
+mkdir -p build/pocl-cache
+export POCL_CACHE_DIR=$PWD/build/pocl-cache
+for check in $checks; do
+    printf '\n==== %s\n' "$check"
+    "check_$check"
+done
+
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

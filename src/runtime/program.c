@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "runtime/program.h"
+
+#include "base/size.h"
+#include "base/text.h"
+#include "runtime/profile.h"
+
+#include "kernel_sources.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct adcl__program {
+    adcl__program *next;
+    adcl__program_id id;
+    int variant;
+    cl_program program;
+};
+
+struct adcl__kernel {
+    adcl__kernel *next;
+    adcl__kernel_id id;
+    cl_kernel kernel;
+};
+
+static const struct {
+    const char *name;
+    const char *source;
+} sources[] = {
+    [ADCL__PROGRAM_ACTIVATION] = {"activation.cl", adcl__source_activation},
+    [ADCL__PROGRAM_ELEMENTWISE] = {"elementwise.cl", adcl__source_elementwise},
+    [ADCL__PROGRAM_LOSS] = {"loss.cl", adcl__source_loss},
+    [ADCL__PROGRAM_PEAK] = {"peak.cl", adcl__source_peak},
+    [ADCL__PROGRAM_REDUCE] = {"reduce.cl", adcl__source_reduce},
+    [ADCL__PROGRAM_UPDATE] = {"update.cl", adcl__source_update},
+};
+
+/* ---- programs ---------------------------------------------------------------------------------*/
+
+static void keep_build_log(adcl_context *ctx, cl_program program, const char *name)
+{
+    size_t size = 0;
+    free(ctx->build_log);
+    ctx->build_log = NULL;
+    clGetProgramBuildInfo(program, ctx->family->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
+    if (size == 0 || (ctx->build_log = calloc(size + 1, 1)) == NULL) return;
+    clGetProgramBuildInfo(program, ctx->family->device, CL_PROGRAM_BUILD_LOG, size, ctx->build_log,
+                          NULL);
+    if (ctx->log != NULL) {
+        adcl__log(ctx, ADCL_LOG_ERROR, "build log of %s:", name);
+        ctx->log(ctx->log_user, ADCL_LOG_ERROR, ctx->build_log); /* may be longer than a sentence */
+    }
+}
+
+static adcl_status build(adcl_context *ctx, adcl__program_id id, int variant, cl_program *out)
+{
+    const char *text[] = {adcl__source_common, sources[id].source};
+    adcl__family *family = ctx->family;
+    double start = adcl__clock_seconds();
+    cl_int code;
+    cl_program program = clCreateProgramWithSource(family->context, 2, text, NULL, &code);
+    if (code != CL_SUCCESS) return adcl__fail_cl(ctx, code, sources[id].name);
+    adcl__text options = {0};
+    adcl__text_append(&options, "-cl-std=CL1.2 -w -DADCL_VARIANT=%d", variant);
+    code = options.failed ? CL_OUT_OF_HOST_MEMORY
+                          : clBuildProgram(program, 1, &family->device, options.bytes, NULL, NULL);
+    adcl__text_free(&options);
+    if (code != CL_SUCCESS) {
+        if (code == CL_BUILD_PROGRAM_FAILURE) keep_build_log(ctx, program, sources[id].name);
+        clReleaseProgram(program);
+        if (code != CL_BUILD_PROGRAM_FAILURE) return adcl__fail_cl(ctx, code, sources[id].name);
+        return adcl__fail(ctx, ADCL_ERR_PROGRAM_BUILD, code,
+                          "%s (variant %d) does not compile for %s; see the build log",
+                          sources[id].name, variant, family->info.name);
+    }
+    ctx->counters.program_builds++;
+    adcl__log(ctx, ADCL_LOG_DEBUG, "built %s (variant %d) in %.0f ms", sources[id].name, variant,
+              1e3 * (adcl__clock_seconds() - start));
+    *out = program;
+    return ADCL_OK;
+}
+
+/* The family's program, built if need be. Called with the family's mutex held: two threads that
+ * need the same program build it once. */
+static adcl_status find_program(adcl_context *ctx, adcl__program_id id, int variant,
+                                cl_program *out)
+{
+    adcl__family *family = ctx->family;
+    for (adcl__program *p = family->programs; p != NULL; p = p->next)
+        if (p->id == id && p->variant == variant) {
+            *out = p->program;
+            return ADCL_OK;
+        }
+    adcl__program *entry = calloc(1, sizeof *entry);
+    if (entry == NULL)
+        return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "%s: no memory for a program",
+                          sources[id].name);
+    adcl_status status = build(ctx, id, variant, out);
+    if (status != ADCL_OK) {
+        free(entry);
+        return status;
+    }
+    *entry = (adcl__program){family->programs, id, variant, *out};
+    family->programs = entry;
+    return ADCL_OK;
+}
+
+void adcl__programs_destroy(adcl__program *list)
+{
+    while (list != NULL) {
+        adcl__program *next = list->next;
+        clReleaseProgram(list->program);
+        free(list);
+        list = next;
+    }
+}
+
+/* ---- kernels ----------------------------------------------------------------------------------*/
+
+static adcl_status create_kernel(adcl_context *ctx, adcl__kernel_id id, adcl__kernel **out)
+{
+    cl_program program = NULL;
+    adcl__mutex_lock(&ctx->family->mutex);
+    adcl_status status = find_program(ctx, id.program, id.variant, &program);
+    adcl__mutex_unlock(&ctx->family->mutex);
+    if (status != ADCL_OK) return status;
+    adcl__kernel *entry = calloc(1, sizeof *entry);
+    if (entry == NULL)
+        return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "%s: no memory for a kernel",
+                          id.name);
+    cl_int code;
+    cl_kernel kernel = clCreateKernel(program, id.name, &code);
+    if (code != CL_SUCCESS) {
+        free(entry);
+        return adcl__fail_cl(ctx, code, id.name);
+    }
+    *entry = (adcl__kernel){ctx->kernels, id, kernel};
+    ctx->kernels = entry;
+    *out = entry;
+    return ADCL_OK;
+}
+
+static adcl_status find_kernel(adcl_context *ctx, adcl__kernel_id id, adcl__kernel **out)
+{
+    for (adcl__kernel *k = ctx->kernels; k != NULL; k = k->next)
+        if (k->id.program == id.program && k->id.variant == id.variant &&
+            strcmp(k->id.name, id.name) == 0) {
+            *out = k;
+            return ADCL_OK;
+        }
+    return create_kernel(ctx, id, out);
+}
+
+void adcl__kernels_destroy(adcl__kernel *list)
+{
+    while (list != NULL) {
+        adcl__kernel *next = list->next;
+        clReleaseKernel(list->kernel);
+        free(list);
+        list = next;
+    }
+}
+
+/* ---- launches ---------------------------------------------------------------------------------*/
+
+/* Work-groups of 64 in the first dimension: a multiple of every GPU's warp or wave, and enough for
+ * a CPU driver to vectorise. The choice depends on the device alone, never on the range, so that a
+ * driver that compiles per work-group size compiles once. */
+static void choose_local(const adcl_context *ctx, size_t local[2])
+{
+    size_t most = ctx->family->max_work_group_size;
+    local[0] = most < 64 ? most : 64;
+    local[1] = 1;
+}
+
+adcl_status adcl__launch(adcl_context *ctx, adcl__kernel_id id, adcl__range range,
+                         const adcl__argument *arguments, size_t count)
+{
+    if (range.items[0] == 0 || range.items[1] == 0) return ADCL_OK;
+    adcl__kernel *kernel = NULL;
+    ADCL_TRY(find_kernel(ctx, id, &kernel));
+    for (size_t i = 0; i < count; i++) {
+        cl_int code =
+            clSetKernelArg(kernel->kernel, (cl_uint)i, arguments[i].size, arguments[i].value);
+        if (code != CL_SUCCESS) return adcl__fail_cl(ctx, code, id.name);
+    }
+    if (range.local[0] == 0) choose_local(ctx, range.local);
+    size_t global[2];
+    for (int d = 0; d < 2; d++) global[d] = adcl__round_up(range.items[d], range.local[d]);
+    cl_event event = NULL;
+    cl_int code = clEnqueueNDRangeKernel(ctx->queue, kernel->kernel, 2, NULL, global, range.local,
+                                         0, NULL, ctx->profiling ? &event : NULL);
+    if (code != CL_SUCCESS) return adcl__fail_cl(ctx, code, id.name);
+    ctx->counters.launches++;
+    if (ctx->profiling) ADCL_TRY(adcl__profile_record(ctx, id.name, NULL, event));
+    return adcl__order(ctx);
+}

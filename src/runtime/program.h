@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* program.h – from embedded sources to running kernels.
+ *
+ * A program is one .cl file with common.cl before it and one variant (for activation.cl the number
+ * of the activation, else 0), built at first use and shared by the family. Kernel objects belong to
+ * a context, for setting the arguments of a shared one is a race. */
+#ifndef ADCL_RUNTIME_PROGRAM_H
+#define ADCL_RUNTIME_PROGRAM_H
+
+#include "runtime/context.h"
+
+typedef enum adcl__program_id {
+    ADCL__PROGRAM_ACTIVATION,
+    ADCL__PROGRAM_ELEMENTWISE,
+    ADCL__PROGRAM_LOSS,
+    ADCL__PROGRAM_PEAK,
+    ADCL__PROGRAM_REDUCE,
+    ADCL__PROGRAM_UPDATE
+} adcl__program_id;
+
+typedef struct adcl__kernel_id {
+    adcl__program_id program;
+    int variant;      /* -DADCL_VARIANT of the program */
+    const char *name; /* a string literal */
+} adcl__kernel_id;
+
+typedef struct adcl__argument {
+    size_t size;
+    const void *value; /* NULL: `size` bytes of local memory */
+} adcl__argument;
+
+#define ADCL__ARG(variable) {sizeof(variable), &(variable)}
+
+/* A 2-D range of work-items: `items` of them are wanted; the launch rounds up to whole work-groups,
+ * so kernels check their bounds. local {0, 0}: chosen here, from the device alone. */
+typedef struct adcl__range {
+    size_t items[2];
+    size_t local[2];
+} adcl__range;
+
+/* Enqueues a kernel, building its program first if this is its first use. An empty range does
+ * nothing. Errors: OPENCL, PROGRAM_BUILD, OUT_OF_HOST_MEMORY. */
+adcl_status adcl__launch(adcl_context *ctx, adcl__kernel_id id, adcl__range range,
+                         const adcl__argument *arguments, size_t count);
+
+#define ADCL__LAUNCH(ctx, id, range, arguments)                                                    \
+    adcl__launch(ctx, id, range, arguments, sizeof(arguments) / sizeof((arguments)[0]))
+
+void adcl__programs_destroy(adcl__program *list);
+void adcl__kernels_destroy(adcl__kernel *list);
+
+#endif

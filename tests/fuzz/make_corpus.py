@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes the seeds of the corpora: small files, each right or wrong in one way that its name says.
+What a fuzzer found is added to the same folders by hand, under a name that says what it was."""
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
+
+
+def safetensors(header, data=b"", length=None):
+    header = header.encode() if isinstance(header, str) else header
+    return struct.pack("<Q", len(header) if length is None else length) + header + data
+
+
+def tensor(dtype, shape, begin, end):
+    return '{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}' % (dtype, shape, begin, end)
+
+
+def npy(descr="'<f4'", order="False", shape="(2, 3)", data=bytes(24), major=1, minor=0):
+    text = ("{'descr': %s, 'fortran_order': %s, 'shape': %s, }\n" % (descr, order, shape)).encode()
+    length = struct.pack("<H" if major == 1 else "<I", len(text))
+    return b"\x93NUMPY" + bytes([major, minor]) + length + text + data
+
+
+F32 = tensor("F32", "[2,3]", 0, 24)
+SAFETENSORS = {
+    "valid_one_tensor": safetensors('{"x":%s}  ' % F32, bytes(24)),
+    "valid_metadata": safetensors('{"__metadata__":{"format":"pt","a\\u00e9":""},"x":%s}' % F32,
+                                  bytes(24)),
+    "valid_two_dtypes": safetensors('{"b":%s,"a":%s}' % (tensor("U8", "[1]", 4, 5),
+                                                         tensor("F16", "[2,1]", 0, 4)), bytes(5)),
+    "valid_empty_tensors": safetensors('{"a":%s,"b":%s}' % (tensor("I64", "[0]", 0, 0),
+                                                            tensor("I64", "[3,0]", 0, 0))),
+    "valid_scalar": safetensors('{"a":%s}' % tensor("F64", "[]", 0, 8), bytes(8)),
+    "valid_no_tensor": safetensors("{}      "),
+    "empty": b"",
+    "header_length_only": struct.pack("<Q", 0),
+    "header_length_huge": safetensors("{}", length=2**64 - 1),
+    "header_truncated": safetensors('{"x":%s' % F32, length=1000),
+    "header_not_utf8": safetensors(b'{"\xff":1}'),
+    "header_nul": safetensors(b"{}\0"),
+    "header_newline_behind": safetensors("{}\n"),
+    "header_array": safetensors("[1]"),
+    "nested_deeply": safetensors('{"a":' * 2100 + "1" + "}" * 2100),
+    "key_twice": safetensors('{"x":%s,"x":%s}' % (F32, F32), bytes(24)),
+    "metadata_number": safetensors('{"__metadata__":{"a":1}}'),
+    "dtype_unknown": safetensors('{"x":%s}' % tensor("F8_E5M2", "[1]", 0, 1), bytes(1)),
+    "shape_negative": safetensors('{"x":%s}' % tensor("F32", "[-1]", 0, 4), bytes(4)),
+    "shape_float": safetensors('{"x":%s}' % tensor("F32", "[1.0]", 0, 4), bytes(4)),
+    "shape_overflow": safetensors('{"x":%s}' % tensor("F32", [2**62, 4], 0, 0)),
+    "offsets_overlap": safetensors('{"a":%s,"b":%s}' % (tensor("U8", "[4]", 0, 4),
+                                                        tensor("U8", "[4]", 2, 6)), bytes(6)),
+    "offsets_hole": safetensors('{"a":%s,"b":%s}' % (tensor("U8", "[4]", 0, 4),
+                                                     tensor("U8", "[4]", 5, 9)), bytes(9)),
+    "offsets_beyond": safetensors('{"x":%s}' % F32, bytes(23)),
+    "data_behind": safetensors('{"x":%s}' % F32, bytes(25)),
+}
+NPY = {
+    "valid_f4": npy(),
+    "valid_fortran": npy(order="True"),
+    "valid_fortran_f2_rank_3": npy("'<f2'", "True", "(2, 3, 4)", bytes(range(48))),
+    "valid_scalar": npy("'<f8'", shape="()", data=bytes(8)),
+    "valid_empty": npy(shape="(0, 5)", data=b""),
+    "valid_bool": npy("'|b1'", shape="(2,)", data=b"\0\1"),
+    "valid_i8_too_large": npy("'<i8'", shape="(2,)", data=b"\xff" * 15 + b"\x7f"),
+    "valid_u8_too_large": npy("'<u8'", shape="(1,)", data=b"\xff" * 8),
+    "valid_version_2": npy(major=2),
+    "valid_version_3": npy(major=3),
+    "empty": b"",
+    "magic_only": b"\x93NUMPY",
+    "version_4": npy(major=4),
+    "version_1_1": npy(minor=1),
+    "header_truncated": npy()[:40],
+    "header_length_huge": b"\x93NUMPY\2\0\xff\xff\xff\xff{",
+    "descr_big_endian": npy("'>f4'"),
+    "descr_object": npy("'|O'", shape="(3,)"),
+    "descr_structured": npy("[('a', '<f4')]"),
+    "descr_unclosed": npy("'<f4"),
+    "descr_escape": npy("'\\x3cf4'"),
+    "descr_nul": npy("'<f4\0'"),
+    "shape_overflow": npy("'|u1'", shape="(4294967296, 4294967296)", data=b""),
+    "shape_too_long_number": npy(shape="(99999999999999999999,)"),
+    "shape_negative": npy(shape="(-2, 3)"),
+    "shape_rank_33": npy(shape="(%s)" % ("1," * 33), data=bytes(4)),
+    "data_short": npy(data=bytes(23)),
+    "data_behind": npy(data=bytes(25)),
+}
+
+
+def main():
+    for folder, files in (("safetensors", SAFETENSORS), ("npy", NPY)):
+        (CORPUS / folder).mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (CORPUS / folder / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* launch_kernels.c – launches every kernel of cl/ with awkward sizes, for a simulated device that watches
+ * each access, and prints the kernels' names. Matrices are strided, begin inside their buffer and end
+ * with it, so that one element too far is outside. No results are checked here: the tests do that. */
+#include "ops/activation.h"
+#include "ops/elementwise.h"
+#include "ops/reduce.h"
+#include "runtime/program.h"
+
+#include <adapter_cl/adapter_cl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ROWS = 5, HIDDEN = 7, BOTTLENECK = 3, CLASSES = 3, MANY_ROWS = 300 };
+enum { OFFSET = 3, GAP = 2 };
+
+/* Zeros of (rows, cols) that begin OFFSET elements into a buffer, with GAP elements between rows. */
+static adcl_status make(adcl_context *ctx, adcl_dtype dtype, size_t rows, size_t cols,
+                        adcl_tensor **out)
+{
+    size_t stride = cols + GAP;
+    adcl_tensor *memory = NULL;
+    ADCL_TRY(adcl_tensor_create(&memory, ctx, dtype, 1, OFFSET + (rows - 1) * stride + cols));
+    adcl_status status = adcl_tensor_wrap_cl(out, ctx, dtype, adcl_tensor_cl_mem(memory), OFFSET,
+                                             rows, cols, stride);
+    adcl_tensor_destroy(&memory);
+    return status;
+}
+
+/* ---- calls that oclgrind misunderstands --------------------------------------------------------*/
+
+/* oclgrind 21.10 does not know that these two initialise memory, but knows it of clEnqueueWriteBuffer:
+ * in this program they are made of that. The library uses neither's events. */
+
+/* The library fills with zeros only. */
+cl_int CL_API_CALL clEnqueueFillBuffer(cl_command_queue queue, cl_mem buffer, const void *pattern,
+                                       size_t pattern_size, size_t offset, size_t size,
+                                       cl_uint count, const cl_event *waits, cl_event *event)
+{
+    (void)pattern, (void)pattern_size;
+    void *zeros = calloc(size, 1);
+    if (zeros == NULL) return CL_OUT_OF_HOST_MEMORY;
+    cl_int code =
+        clEnqueueWriteBuffer(queue, buffer, CL_TRUE, offset, size, zeros, count, waits, event);
+    free(zeros);
+    return code;
+}
+
+/* The library's rectangles are matrices: one slice of rows. */
+cl_int CL_API_CALL clEnqueueWriteBufferRect(cl_command_queue queue, cl_mem buffer, cl_bool blocking,
+                                            const size_t *origin, const size_t *host_origin,
+                                            const size_t *region, size_t row_pitch,
+                                            size_t slice_pitch, size_t host_row_pitch,
+                                            size_t host_slice_pitch, const void *host,
+                                            cl_uint count, const cl_event *waits, cl_event *event)
+{
+    (void)host_origin, (void)slice_pitch, (void)host_slice_pitch;
+    cl_int code = CL_SUCCESS;
+    for (size_t r = 0; r < region[1] && code == CL_SUCCESS; r++)
+        code = clEnqueueWriteBuffer(queue, buffer, blocking,
+                                    (origin[1] + r) * row_pitch + origin[0], region[0],
+                                    (const char *)host + r * host_row_pitch, count, waits, event);
+    return code;
+}
+
+/* ---- what is launched -------------------------------------------------------------------------*/
+
+static adcl_status move_numbers(adcl_context *ctx)
+{
+    adcl_tensor *source = NULL, *destination = NULL, *indices = NULL;
+    adcl_status status = make(ctx, ADCL_F32, ROWS, HIDDEN, &source);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, ROWS, HIDDEN, &destination);
+    if (status == ADCL_OK) status = make(ctx, ADCL_I32, ROWS, 1, &indices);
+    if (status == ADCL_OK) status = adcl_tensor_fill(ctx, indices, (float)ROWS); /* outside */
+    if (status == ADCL_OK) status = adcl_tensor_copy(ctx, source, destination);
+    if (status == ADCL_OK) status = adcl_tensor_gather_rows(ctx, source, indices, destination);
+    adcl_tensor_destroy(&indices);
+    adcl_tensor_destroy(&destination);
+    adcl_tensor_destroy(&source);
+    return status;
+}
+
+static adcl_status activate(adcl_context *ctx, adcl_activation activation)
+{
+    size_t width = adcl_activation_width(activation, BOTTLENECK);
+    adcl_tensor *z = NULL, *bias = NULL, *h = NULL, *dz = NULL;
+    adcl_status status = make(ctx, ADCL_F32, ROWS, BOTTLENECK, &z);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, 1, BOTTLENECK, &bias);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, ROWS, width, &h);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, ROWS, BOTTLENECK, &dz);
+    if (status == ADCL_OK) status = adcl__activation_forward(ctx, activation, z, bias, h);
+    if (status == ADCL_OK) status = adcl__activation_backward(ctx, activation, z, h, dz, h);
+    adcl_tensor_destroy(&dz);
+    adcl_tensor_destroy(&h);
+    adcl_tensor_destroy(&bias);
+    adcl_tensor_destroy(&z);
+    return status;
+}
+
+static adcl_status activate_all(adcl_context *ctx)
+{
+    for (int activation = 0; activation < ADCL_ACTIVATION_COUNT; activation++)
+        ADCL_TRY(activate(ctx, (adcl_activation)activation));
+    return ADCL_OK;
+}
+
+static adcl_status mix(adcl_context *ctx)
+{
+    const adcl__dropout_mask mask = {.seed = 1, .step = 2, .threshold = 1u << 30, .keep_scale = 2.0f};
+    adcl_tensor *x = NULL, *bias = NULL, *y = NULL;
+    adcl_status status = make(ctx, ADCL_F32, ROWS, HIDDEN, &x);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, 1, HIDDEN, &bias);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, ROWS, HIDDEN, &y);
+    if (status == ADCL_OK) status = adcl__residual_forward(ctx, x, bias, 0.5f, y);
+    if (status == ADCL_OK) status = adcl__residual_forward(ctx, NULL, bias, 0.5f, y);
+    if (status == ADCL_OK) status = adcl__dropout_forward(ctx, x, bias, 0.5f, &mask, y);
+    if (status == ADCL_OK) status = adcl__dropout_backward(ctx, y, &mask, x);
+    adcl_tensor_destroy(&y);
+    adcl_tensor_destroy(&bias);
+    adcl_tensor_destroy(&x);
+    return status;
+}
+
+static adcl_status sum(adcl_context *ctx)
+{
+    adcl_tensor *x = NULL, *scratch = NULL, *sums = NULL;
+    adcl_status status = make(ctx, ADCL_F32, MANY_ROWS, HIDDEN, &x);
+    if (status == ADCL_OK)
+        status = adcl_tensor_create(&scratch, ctx, ADCL_F32, 1, adcl__colsum_scratch(HIDDEN));
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, 1, HIDDEN, &sums);
+    if (status == ADCL_OK) status = adcl__colsum(ctx, x, 0.5f, adcl_tensor_cl_mem(scratch), sums);
+    adcl_tensor_destroy(&sums);
+    adcl_tensor_destroy(&scratch);
+    adcl_tensor_destroy(&x);
+    return status;
+}
+
+/* One step of an optimizer. */
+static adcl_status update(adcl_context *ctx, adcl_optimizer_kind kind)
+{
+    adcl_optimizer_params params = ADCL_OPTIMIZER_PARAMS_INIT;
+    params.kind = kind;
+    params.momentum = 0.5f;
+    params.clip_norm = 1.0f;
+    params.weight_decay = 0.1f;
+    adcl_parameter w = {.name = "w", .decays = 1, .learning_rate_scale = 1.0f};
+    adcl_parameters *set = NULL;
+    adcl_optimizer *optimizer = NULL;
+    adcl_status status = make(ctx, ADCL_F32, MANY_ROWS, HIDDEN, &w.value);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, MANY_ROWS, HIDDEN, &w.gradient);
+    if (status == ADCL_OK) status = adcl_parameters_create(&set, ctx);
+    if (status == ADCL_OK) status = adcl_parameters_add(ctx, set, &w);
+    if (status == ADCL_OK) status = adcl_optimizer_create(&optimizer, ctx, set, &params);
+    if (status == ADCL_OK) status = adcl_optimizer_step(ctx, optimizer, 0.1);
+    adcl_optimizer_destroy(&optimizer);
+    adcl_parameters_destroy(&set);
+    adcl_tensor_destroy(&w.gradient);
+    adcl_tensor_destroy(&w.value);
+    return status;
+}
+
+static adcl_status update_all(adcl_context *ctx)
+{
+    ADCL_TRY(update(ctx, ADCL_SGD));
+    ADCL_TRY(update(ctx, ADCL_ADAM));
+    return update(ctx, ADCL_ADAMW);
+}
+
+static adcl_status lose(adcl_context *ctx, adcl_loss_kind kind)
+{
+    adcl_loss_params params = ADCL_LOSS_PARAMS_INIT;
+    params.kind = kind;
+    params.max_rows = MANY_ROWS;
+    params.cols = CLASSES;
+    bool labelled = kind == ADCL_CROSS_ENTROPY;
+    adcl_loss *loss = NULL;
+    adcl_tensor *predictions = NULL, *targets = NULL, *value = NULL;
+    adcl_status status = adcl_loss_create(&loss, ctx, &params);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, MANY_ROWS, CLASSES, &predictions);
+    if (status == ADCL_OK)
+        status = make(ctx, labelled ? ADCL_I32 : ADCL_F32, MANY_ROWS, labelled ? 1 : CLASSES,
+                      &targets);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, 1, 1, &value);
+    if (status == ADCL_OK)
+        status = adcl_loss_compute(ctx, loss, predictions, targets, value, predictions);
+    adcl_tensor_destroy(&value);
+    adcl_tensor_destroy(&targets);
+    adcl_tensor_destroy(&predictions);
+    adcl_loss_destroy(&loss);
+    return status;
+}
+
+static adcl_status lose_all(adcl_context *ctx)
+{
+    ADCL_TRY(lose(ctx, ADCL_CROSS_ENTROPY));
+    return lose(ctx, ADCL_MSE);
+}
+
+/* adcl_peak_measure would take hours here, so its kernels run by themselves. They have no bounds to
+ * check: their ranges are whole work-groups. */
+static adcl_status measure(adcl_context *ctx)
+{
+    enum { ITEMS = 64 };
+    const cl_uint steps = 2, count = ITEMS - 1;
+    const float factor = 0.5f, term = 0.25f;
+    adcl_tensor *a = NULL, *b = NULL;
+    adcl_status status = adcl_tensor_create(&a, ctx, ADCL_F32, ITEMS, 16);
+    if (status == ADCL_OK) status = adcl_tensor_create(&b, ctx, ADCL_F32, ITEMS, 16);
+    if (status == ADCL_OK) {
+        const adcl__argument fma[] = {{sizeof(cl_mem), &a->buffer}, ADCL__ARG(steps),
+                                      ADCL__ARG(factor), ADCL__ARG(term)};
+        const adcl__argument copy[] = {{sizeof(cl_mem), &a->buffer}, {sizeof(cl_mem), &b->buffer},
+                                       ADCL__ARG(count)};
+        const adcl__range range = {.items = {ITEMS, 1}};
+        status = ADCL__LAUNCH(ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_fma"}),
+                              range, fma);
+        if (status == ADCL_OK)
+            status = ADCL__LAUNCH(
+                ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_copy"}), range, copy);
+    }
+    adcl_tensor_destroy(&b);
+    adcl_tensor_destroy(&a);
+    return status;
+}
+
+/* ---- all of it --------------------------------------------------------------------------------*/
+
+static adcl_status print_kernels(adcl_context *ctx)
+{
+    adcl_profile_entry entries[64];
+    size_t count = sizeof entries / sizeof entries[0];
+    ADCL_TRY(adcl_profile_read(ctx, entries, &count));
+    for (size_t i = 0; i < count; i++) printf("%s\n", entries[i].name);
+    return ADCL_OK;
+}
+
+int main(void)
+{
+    adcl_context_params params = ADCL_CONTEXT_PARAMS_INIT;
+    params.profiling = 1; /* which collects the names */
+    adcl_context *ctx = NULL;
+    adcl_error error;
+    if (adcl_context_create(&ctx, &params, &error) != ADCL_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        return 1;
+    }
+    adcl_status (*const parts[])(adcl_context *) = {
+        move_numbers, activate_all, mix, sum, update_all, lose_all, measure, print_kernels};
+    adcl_status status = ADCL_OK;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == ADCL_OK; i++)
+        status = parts[i](ctx);
+    if (status != ADCL_OK) fprintf(stderr, "%s\n", adcl_context_error(ctx)->message);
+    adcl_context_destroy(&ctx);
+    return status == ADCL_OK ? 0 : 1;
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/* test_faults.c – what happens when OpenCL calls and allocations fail.
+ *
+ * A world is built in stages. For each stage and n = 1, 2, … the n-th call that the stage makes is
+ * made to fail, and, if asked, all calls after it too. Then the stage must say so with a status and a
+ * sentence, must succeed when it is called again, and in the end nothing may be held. The sweep ends
+ * when the stage makes fewer than n calls.
+ *
+ *     usage: test_faults opencl|memory once|lasting
+ *
+ * A plain program: leaks of host memory are LeakSanitizer's, which Criterion keeps from being seen. */
+#include "faults/memory_faults.h"
+#include "faults/opencl_faults.h"
+
+#include <adapter_cl/adapter_cl.h>
+
+#include <clblast_c.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 5, HIDDEN = 12, BOTTLENECK = 3, CLASSES = 4 };
+
+typedef struct world {
+    adcl_error error; /* of calls that have no context */
+    adcl_context *ctx, *sibling;
+    adcl_adapter *adapter, *loaded;
+    adcl_workspace *workspace, *reference;
+    adcl_linear *head;
+    adcl_loss *loss;
+    adcl_parameters *parameters;
+    adcl_optimizer *optimizer;
+    adcl_tensor *x, *y, *dy, *dx; /* (ROWS, HIDDEN) */
+    adcl_tensor *logits;          /* (ROWS, CLASSES) */
+    adcl_tensor *labels;          /* (ROWS, 1) I32 */
+    adcl_tensor *value;           /* (1, 1) */
+    adcl_tensor *on_host;         /* (ROWS, HIDDEN) over `memory` */
+    float memory[ROWS * HIDDEN];
+    adcl_safetensors *checkpoint;
+} world;
+
+/* In the working folder, named after the sweep, so that sweeps may run at the same time. */
+static char adapter_path[64], checkpoint_path[64];
+
+/* Ends the program with a sentence unless `condition` holds. */
+static void require(bool condition, const char *format, ...)
+{
+    if (condition) return;
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+static void world_destroy(world *w)
+{
+    adcl_safetensors_destroy(&w->checkpoint);
+    adcl_tensor *tensors[] = {w->x, w->y, w->dy, w->dx, w->logits, w->labels, w->value, w->on_host};
+    for (size_t i = 0; i < sizeof tensors / sizeof tensors[0]; i++) adcl_tensor_destroy(&tensors[i]);
+    adcl_optimizer_destroy(&w->optimizer);
+    adcl_parameters_destroy(&w->parameters);
+    adcl_loss_destroy(&w->loss);
+    adcl_linear_destroy(&w->head);
+    adcl_workspace_destroy(&w->reference);
+    adcl_workspace_destroy(&w->workspace);
+    adcl_adapter_destroy(&w->loaded);
+    adcl_adapter_destroy(&w->adapter);
+    adcl_context_destroy(&w->sibling);
+    adcl_context_destroy(&w->ctx);
+}
+
+/* ---- the stages -------------------------------------------------------------------------------*/
+
+static adcl_status open_context(world *w)
+{
+    adcl_context_params params = ADCL_CONTEXT_PARAMS_INIT;
+    params.profiling = 1; /* so that every launch has an event that could be lost */
+    return adcl_context_create(&w->ctx, &params, &w->error);
+}
+
+static adcl_status share_context(world *w)
+{
+    return adcl_context_share(&w->sibling, w->ctx, &w->error);
+}
+
+static adcl_status create_adapter(world *w)
+{
+    adcl_adapter_params params = ADCL_ADAPTER_PARAMS_INIT;
+    params.hidden_size = HIDDEN;
+    params.bottleneck_size = BOTTLENECK;
+    params.init = ADCL_INIT_BERT;
+    params.dropout = 0.25f;
+    return adcl_adapter_create(&w->adapter, w->ctx, &params);
+}
+
+static adcl_status create_workspace_of(world *w, adcl_workspace **out, adcl_engine engine)
+{
+    adcl_workspace_params params = ADCL_WORKSPACE_PARAMS_INIT;
+    params.max_rows = ROWS;
+    params.mode = ADCL_TRAINING;
+    params.engine = engine;
+    return adcl_workspace_create(out, w->ctx, w->adapter, &params);
+}
+
+static adcl_status create_workspace(world *w)
+{
+    return create_workspace_of(w, &w->workspace, ADCL_ENGINE_GEMM);
+}
+
+static adcl_status create_reference_workspace(world *w)
+{
+    return create_workspace_of(w, &w->reference, ADCL_ENGINE_REFERENCE);
+}
+
+static adcl_status create_tensors(world *w)
+{
+    const struct {
+        adcl_tensor **tensor;
+        adcl_dtype dtype;
+        size_t rows, cols;
+    } wanted[] = {{&w->x, ADCL_F32, ROWS, HIDDEN},       {&w->y, ADCL_F32, ROWS, HIDDEN},
+                  {&w->dy, ADCL_F32, ROWS, HIDDEN},      {&w->dx, ADCL_F32, ROWS, HIDDEN},
+                  {&w->logits, ADCL_F32, ROWS, CLASSES}, {&w->labels, ADCL_I32, ROWS, 1},
+                  {&w->value, ADCL_F32, 1, 1}};
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        if (*wanted[i].tensor != NULL) continue; /* made before the failure */
+        adcl_status status = adcl_tensor_create(wanted[i].tensor, w->ctx, wanted[i].dtype,
+                                                wanted[i].rows, wanted[i].cols);
+        if (status != ADCL_OK) return status;
+    }
+    return ADCL_OK;
+}
+
+static adcl_status wrap_host(world *w)
+{
+    return adcl_tensor_wrap_host(&w->on_host, w->ctx, ADCL_F32, ROWS, HIDDEN, w->memory);
+}
+
+static adcl_status move_numbers(world *w)
+{
+    adcl_status status = adcl_tensor_write(w->ctx, w->x, w->memory, sizeof w->memory);
+    if (status == ADCL_OK) status = adcl_tensor_fill(w->ctx, w->dy, 1.0f);
+    if (status == ADCL_OK) status = adcl_tensor_copy(w->ctx, w->x, w->dx);
+    if (status == ADCL_OK) status = adcl_tensor_gather_rows(w->ctx, w->x, w->labels, w->y);
+    if (status == ADCL_OK) status = adcl_tensor_read(w->ctx, w->y, w->memory, sizeof w->memory);
+    return status;
+}
+
+static adcl_status map_host(world *w)
+{
+    void *data;
+    return adcl_tensor_map(w->ctx, w->on_host, ADCL_MAP_READ_WRITE, &data);
+}
+
+static adcl_status unmap_host(world *w)
+{
+    return adcl_tensor_unmap(w->ctx, w->on_host);
+}
+
+static adcl_status pass(world *w, adcl_workspace *workspace)
+{
+    adcl_status status = adcl_adapter_zero_grad(w->ctx, w->adapter);
+    if (status == ADCL_OK)
+        status = adcl_adapter_forward(w->ctx, w->adapter, workspace, w->x, w->y);
+    if (status == ADCL_OK)
+        status = adcl_adapter_backward(w->ctx, w->adapter, workspace, w->dy, w->dx);
+    return status;
+}
+
+static adcl_status pass_on_device(world *w)
+{
+    return pass(w, w->workspace);
+}
+
+static adcl_status pass_on_host(world *w)
+{
+    return pass(w, w->reference);
+}
+
+static adcl_status read_profile(world *w)
+{
+    adcl_profile_entry entries[32];
+    size_t count = 32;
+    return adcl_profile_read(w->ctx, entries, &count);
+}
+
+static adcl_status create_head(world *w)
+{
+    adcl_linear_params params = ADCL_LINEAR_PARAMS_INIT;
+    params.input_size = HIDDEN;
+    params.output_size = CLASSES;
+    params.max_rows = ROWS;
+    return adcl_linear_create(&w->head, w->ctx, &params);
+}
+
+static adcl_status create_loss(world *w)
+{
+    adcl_loss_params params = ADCL_LOSS_PARAMS_INIT;
+    params.max_rows = ROWS;
+    params.cols = CLASSES;
+    return adcl_loss_create(&w->loss, w->ctx, &params);
+}
+
+static adcl_status create_parameters(world *w)
+{
+    return adcl_parameters_create(&w->parameters, w->ctx);
+}
+
+static adcl_status add_adapter(world *w)
+{
+    return adcl_parameters_add_adapter(w->ctx, w->parameters, w->adapter, 1.0f);
+}
+
+static adcl_status add_head(world *w)
+{
+    return adcl_parameters_add_linear(w->ctx, w->parameters, w->head, "head", 1.0f);
+}
+
+static adcl_status create_optimizer(world *w)
+{
+    adcl_optimizer_params params = ADCL_OPTIMIZER_PARAMS_INIT;
+    params.clip_norm = 1.0f;
+    return adcl_optimizer_create(&w->optimizer, w->ctx, w->parameters, &params);
+}
+
+/* A loss and a step of the optimizer. */
+static adcl_status update(world *w)
+{
+    adcl_status status = adcl_parameters_zero_grad(w->ctx, w->parameters);
+    if (status == ADCL_OK)
+        status = adcl_loss_compute(w->ctx, w->loss, w->logits, w->labels, w->value, w->logits);
+    if (status == ADCL_OK) status = adcl_optimizer_step(w->ctx, w->optimizer, 1e-3);
+    if (status == ADCL_OK) status = adcl_context_finish(w->ctx);
+    return status;
+}
+
+static adcl_status pass_of_head(world *w)
+{
+    adcl_status status = adcl_linear_forward(w->ctx, w->head, w->x, w->logits);
+    if (status == ADCL_OK) status = adcl_linear_backward(w->ctx, w->head, w->x, w->logits, w->dx);
+    return status;
+}
+
+static adcl_status save_adapter(world *w)
+{
+    const adcl_adapter *adapters[] = {w->adapter};
+    return adcl_adapter_save(w->ctx, adapter_path, adapters, 1, NULL);
+}
+
+static adcl_status load_adapter(world *w)
+{
+    return adcl_adapter_load(&w->loaded, w->ctx, adapter_path, NULL);
+}
+
+static adcl_status save_checkpoint(world *w)
+{
+    const adcl_named_tensor tensors[] = {{"x", w->x}, {"labels", w->labels}};
+    const adcl_metadata metadata[] = {{"step", "7"}};
+    return adcl_checkpoint_save(w->ctx, checkpoint_path, tensors, 2,
+                                metadata, 1);
+}
+
+static adcl_status open_checkpoint(world *w)
+{
+    return adcl_checkpoint_open(&w->checkpoint, checkpoint_path,
+                                &w->error);
+}
+
+static adcl_status restore_checkpoint(world *w)
+{
+    const adcl_named_tensor tensors[] = {{"x", w->x}, {"labels", w->labels}};
+    return adcl_checkpoint_restore(w->ctx, w->checkpoint, tensors, 2);
+}
+
+/* Those that use CLBlast come last, for a world with them takes a third of a second. A stage that is
+ * `once` leaves behind what its next run would trip over. */
+static const struct {
+    const char *name;
+    adcl_status (*run)(world *w);
+    bool once;
+} stages[] = {
+#define STAGE(run, once) {#run, run, once}
+    STAGE(open_context, true),
+    STAGE(share_context, true),
+    STAGE(create_adapter, true),
+    STAGE(create_tensors, true),
+    STAGE(wrap_host, true),
+    STAGE(move_numbers, false),
+    STAGE(map_host, true),
+    STAGE(unmap_host, true),
+    STAGE(create_reference_workspace, true),
+    STAGE(pass_on_host, false),
+    STAGE(save_adapter, false),
+    STAGE(load_adapter, true),
+    STAGE(save_checkpoint, false),
+    STAGE(open_checkpoint, true),
+    STAGE(restore_checkpoint, false),
+    STAGE(create_loss, true),
+    STAGE(create_parameters, true),
+    STAGE(add_adapter, true),
+    STAGE(create_optimizer, true),
+    STAGE(update, false),
+    STAGE(read_profile, false),
+    STAGE(create_head, true),
+    STAGE(add_head, true),
+    STAGE(pass_of_head, false),
+    STAGE(create_workspace, true),
+    STAGE(pass_on_device, false),
+};
+
+#define STAGE_COUNT (sizeof stages / sizeof stages[0])
+
+/* ---- the sweep --------------------------------------------------------------------------------*/
+
+static const char *allocation(void)
+{
+    return "allocation";
+}
+
+typedef struct injector {
+    const char *what;
+    void (*arm)(unsigned first, bool lasting);
+    unsigned (*calls)(void);
+    const char *(*name)(void); /* of the first call that was made to fail */
+} injector;
+
+static const injector injectors[] = {
+    {"opencl", opencl_faults_arm, opencl_faults_calls, opencl_faults_name},
+    {"memory", memory_faults_arm, memory_faults_calls, allocation},
+};
+
+/* The sentence of the last failure, wherever it is. */
+static const adcl_error *world_error(const world *w)
+{
+    return w->error.status != ADCL_OK ? &w->error : adcl_context_error(w->ctx);
+}
+
+static void build_up_to(world *w, size_t stage)
+{
+    *w = (world){0};
+    for (size_t i = 0; i < stage; i++)
+        require(stages[i].run(w) == ADCL_OK, "%s: %s", stages[i].name, world_error(w)->message);
+}
+
+static void tear_down(world *w)
+{
+    world_destroy(w);
+    CLBlastClearCache(); /* it holds programs */
+}
+
+/* Fails the n-th call of the stage, and runs it once more without. False when it makes fewer. */
+static bool survives(world *w, size_t stage, const injector *faults, unsigned n, bool lasting)
+{
+    const char *name = stages[stage].name;
+    faults->arm(n, lasting);
+    adcl_status status = stages[stage].run(w);
+    bool reached = faults->calls() >= n;
+    const char *call = faults->name();
+    faults->arm(0, false);
+    const adcl_error *error = world_error(w);
+    if (!reached) {
+        require(status == ADCL_OK, "%s: %s", name, error->message);
+        return false;
+    }
+    require(status != ADCL_OK, "%s: %s, call %u, failed and nobody said so", name, call, n);
+    require(error->status == status && error->message[0] != '\0',
+            "%s: %s, call %u: the status is %s, the error's is %s, its sentence \"%s\"", name, call,
+            n, adcl_status_name(status), adcl_status_name(error->status), error->message);
+    require(stages[stage].run(w) == ADCL_OK, "%s, once more after %s, call %u: %s", name, call, n,
+            world_error(w)->message);
+    return true;
+}
+
+static void sweep(size_t stage, const injector *faults, bool lasting)
+{
+    world w;
+    build_up_to(&w, stage);
+    for (unsigned n = 1; survives(&w, stage, faults, n, lasting); n++) {
+        if (!stages[stage].once) continue;
+        tear_down(&w);
+        require(opencl_faults_references() == 0, "%s: after call %u failed there are still %s",
+                stages[stage].name, n, opencl_faults_held());
+        build_up_to(&w, stage);
+    }
+    tear_down(&w);
+    require(opencl_faults_references() == 0, "%s: in the end there are still %s",
+            stages[stage].name, opencl_faults_held());
+}
+
+/* A sweep without injectors finds nothing, so both must have seen the calls of a whole world. */
+static void require_injectors(void)
+{
+    world w;
+    build_up_to(&w, STAGE_COUNT);
+    require(opencl_faults_calls() > 100, "OPENCL_LAYERS does not name the layer");
+    require(opencl_faults_references() > 10, "the layer does not count objects");
+    require(memory_faults_calls() > 100, "allocations do not come here");
+    tear_down(&w);
+}
+
+int main(int argc, char **argv)
+{
+    require(argc == 3, "usage: test_faults opencl|memory once|lasting");
+    const injector *faults = &injectors[strcmp(argv[1], injectors[0].what) == 0 ? 0 : 1];
+    bool lasting = strcmp(argv[2], "lasting") == 0;
+    snprintf(adapter_path, sizeof adapter_path, "faults-%s-%d.adapter", faults->what, lasting);
+    snprintf(checkpoint_path, sizeof checkpoint_path, "faults-%s-%d.checkpoint", faults->what,
+             lasting);
+    require_injectors();
+    for (size_t stage = 0; stage < STAGE_COUNT; stage++) sweep(stage, faults, lasting);
+    remove(adapter_path);
+    remove(checkpoint_path);
+    return 0;
+}
