@@ -176,7 +176,7 @@ Test(context_create, names_a_package_where_no_driver_is_installed, .init = adcl_
 Test(context_engine, comes_from_the_parameter_then_the_environment_then_the_library)
 {
     adcl_context *ctx = adcl_test_context_create();
-    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_GEMM);
+    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_FUSED); /* on a CPU device */
     adcl_context_destroy(&ctx);
     setenv("ADCL_ENGINE", "reference", 1);
     ctx = adcl_test_context_create();
@@ -188,19 +188,8 @@ Test(context_engine, comes_from_the_parameter_then_the_environment_then_the_libr
     adcl_context_destroy(&ctx);
     setenv("ADCL_ENGINE", "", 1);
     ctx = adcl_test_context_create();
-    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_GEMM);
+    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_FUSED);
     adcl_context_destroy(&ctx);
-}
-
-Test(context_engine, fused_says_that_there_is_none_yet)
-{
-    adcl_error error;
-    adcl_context_params params = params_for_engine(ADCL_ENGINE_FUSED);
-    ADCL_TEST_FAILS_WITH(&error, UNSUPPORTED, "no fused kernels in this version",
-                         create(&params, &error));
-    setenv("ADCL_ENGINE", "fused", 1);
-    ADCL_TEST_FAILS_WITH(&error, UNSUPPORTED, "no fused kernels in this version",
-                         create(NULL, &error));
 }
 
 Test(context_engine, unknown_ones_are_refused)
@@ -250,7 +239,7 @@ Test(context_params, of_an_older_program_leave_newer_fields_at_their_defaults)
     adcl_context_params params = {offsetof(adcl_context_params, engine), NULL, (adcl_engine)77, 1,
                                   NULL, NULL, ADCL_LOG_DEBUG};
     adcl_context *ctx = adcl_test_context_create_with(&params);
-    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_GEMM);
+    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_FUSED);
     size_t count = 0;
     ADCL_TEST_FAILS(ctx, INVALID_STATE, "profiling = 1", adcl_profile_read(ctx, NULL, &count));
     adcl_context_destroy(&ctx);
@@ -292,7 +281,7 @@ Test(context_log, receives_what_its_level_asks_for)
     cr_expect_eq(book.lines[ADCL_LOG_INFO] + book.lines[ADCL_LOG_DEBUG], 0);
     book = log_at(ADCL_LOG_INFO);
     cr_expect_eq(book.lines[ADCL_LOG_INFO], 2); /* the device and the engine */
-    cr_expect_not_null(strstr(book.last, "engine gemm"), "%s", book.last);
+    cr_expect_not_null(strstr(book.last, "engine fused (auto: the fastest on a CPU"), "%s", book.last);
     cr_expect_eq(book.lines[ADCL_LOG_DEBUG], 0);
     book = log_at(ADCL_LOG_DEBUG);
     cr_expect_eq(book.lines[ADCL_LOG_DEBUG], 1);

@@ -26,8 +26,8 @@ typedef struct world {
     adcl_error error; /* of calls that have no context */
     adcl_context *ctx, *sibling;
     adcl_adapter *adapter, *loaded;
-    adcl_workspace *workspace, *reference;
-    adcl_linear *head;
+    adcl_workspace *workspace, *fused, *reference;
+    adcl_linear *head, *gemm_head;
     adcl_loss *loss;
     adcl_parameters *parameters;
     adcl_optimizer *optimizer;
@@ -63,8 +63,10 @@ static void world_destroy(world *w)
     adcl_optimizer_destroy(&w->optimizer);
     adcl_parameters_destroy(&w->parameters);
     adcl_loss_destroy(&w->loss);
+    adcl_linear_destroy(&w->gemm_head);
     adcl_linear_destroy(&w->head);
     adcl_workspace_destroy(&w->reference);
+    adcl_workspace_destroy(&w->fused);
     adcl_workspace_destroy(&w->workspace);
     adcl_adapter_destroy(&w->loaded);
     adcl_adapter_destroy(&w->adapter);
@@ -108,6 +110,11 @@ static adcl_status create_workspace_of(world *w, adcl_workspace **out, adcl_engi
 static adcl_status create_workspace(world *w)
 {
     return create_workspace_of(w, &w->workspace, ADCL_ENGINE_GEMM);
+}
+
+static adcl_status create_fused_workspace(world *w)
+{
+    return create_workspace_of(w, &w->fused, ADCL_ENGINE_FUSED);
 }
 
 static adcl_status create_reference_workspace(world *w)
@@ -175,6 +182,11 @@ static adcl_status pass_on_device(world *w)
     return pass(w, w->workspace);
 }
 
+static adcl_status pass_fused(world *w)
+{
+    return pass(w, w->fused);
+}
+
 static adcl_status pass_on_host(world *w)
 {
     return pass(w, w->reference);
@@ -187,13 +199,24 @@ static adcl_status read_profile(world *w)
     return adcl_profile_read(w->ctx, entries, &count);
 }
 
-static adcl_status create_head(world *w)
+static adcl_status create_head_of(world *w, adcl_linear **out, adcl_engine engine)
 {
     adcl_linear_params params = ADCL_LINEAR_PARAMS_INIT;
     params.input_size = HIDDEN;
     params.output_size = CLASSES;
     params.max_rows = ROWS;
-    return adcl_linear_create(&w->head, w->ctx, &params);
+    params.engine = engine;
+    return adcl_linear_create(out, w->ctx, &params);
+}
+
+static adcl_status create_head(world *w)
+{
+    return create_head_of(w, &w->head, ADCL_ENGINE_FUSED);
+}
+
+static adcl_status create_gemm_head(world *w)
+{
+    return create_head_of(w, &w->gemm_head, ADCL_ENGINE_GEMM);
 }
 
 static adcl_status create_loss(world *w)
@@ -237,11 +260,21 @@ static adcl_status update(world *w)
     return status;
 }
 
+static adcl_status pass_of(world *w, adcl_linear *head)
+{
+    adcl_status status = adcl_linear_forward(w->ctx, head, w->x, w->logits);
+    if (status == ADCL_OK) status = adcl_linear_backward(w->ctx, head, w->x, w->logits, w->dx);
+    return status;
+}
+
 static adcl_status pass_of_head(world *w)
 {
-    adcl_status status = adcl_linear_forward(w->ctx, w->head, w->x, w->logits);
-    if (status == ADCL_OK) status = adcl_linear_backward(w->ctx, w->head, w->x, w->logits, w->dx);
-    return status;
+    return pass_of(w, w->head);
+}
+
+static adcl_status pass_of_gemm_head(world *w)
+{
+    return pass_of(w, w->gemm_head);
 }
 
 static adcl_status save_adapter(world *w)
@@ -304,9 +337,13 @@ static const struct {
     STAGE(create_optimizer, true),
     STAGE(update, false),
     STAGE(read_profile, false),
+    STAGE(create_fused_workspace, true),
+    STAGE(pass_fused, false),
     STAGE(create_head, true),
     STAGE(add_head, true),
     STAGE(pass_of_head, false),
+    STAGE(create_gemm_head, true),
+    STAGE(pass_of_gemm_head, false),
     STAGE(create_workspace, true),
     STAGE(pass_on_device, false),
 };

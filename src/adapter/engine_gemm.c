@@ -185,16 +185,17 @@ static adcl_status gemm_backward(adcl_context *ctx, const adcl_adapter *a, adcl_
 {
     gemm_state *s = ws->state;
     adcl_tensor dz = adcl__tensor_head(s->dz, dy->rows), h = adcl__tensor_head(s->h, dy->rows);
-    adcl_tensor du = *dy;
-    if (adcl__workspace_drops(ws)) {
-        du = adcl__tensor_head(s->du, dy->rows);
-        ADCL_TRY(adcl__dropout_backward(ctx, dy, &ws->mask, &du));
-    }
     adcl_tensor *wanted[ADCL_ADAPTER_SLOT_COUNT];
     for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT; slot++)
         wanted[slot] = adcl__adapter_wanted_gradient(a, (adcl_adapter_slot)slot);
     bool bottleneck = dx != NULL || wanted[ADCL_DOWN_KERNEL] != NULL ||
                       wanted[ADCL_DOWN_BIAS] != NULL || wanted[ADCL_UP_KERNEL] != NULL;
+    if (!bottleneck && wanted[ADCL_UP_BIAS] == NULL) return ADCL_OK;
+    adcl_tensor du = *dy;
+    if (adcl__workspace_drops(ws)) {
+        du = adcl__tensor_head(s->du, dy->rows);
+        ADCL_TRY(adcl__dropout_backward(ctx, dy, &ws->mask, &du));
+    }
     if (bottleneck) ADCL_TRY(bottleneck_gradient(ctx, a, s, &du, &dz, &h));
     ADCL_TRY(parameter_gradients(ctx, s, a->scaling, &h, &du, wanted[ADCL_UP_KERNEL],
                                  wanted[ADCL_UP_BIAS]));
