@@ -36,6 +36,9 @@ struct adcl_context {
     cl_command_queue queue;
     bool out_of_order; /* a borrowed queue may be: then every command is followed by a barrier */
     adcl_engine engine;
+    bool engine_forced; /* by parameter or environment: a tuned result does not change it */
+    bool tuning;
+    adcl_cache_callbacks cache; /* functions may be NULL */
     bool profiling;
     adcl_log_callback log;
     void *log_user;
