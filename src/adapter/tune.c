@@ -192,7 +192,7 @@ static adcl_status trial_create(adcl_context *ctx, trial *t, const adcl_tune_sha
 /* A sum of K products is off by some sqrt(K) roundings of 6e-8 of its typical size, so a ten
  * thousandth leaves room for every K that fits; a set that computes nonsense is off by the whole
  * typical size. */
-static bool agrees(const float *got, const float *expected, size_t count)
+bool adcl__tune_agrees(const float *got, const float *expected, size_t count)
 {
     double squares = 0.0;
     for (size_t i = 0; i < count; i++) squares += (double)expected[i] * (double)expected[i];
@@ -212,7 +212,8 @@ static adcl_status compare(adcl_context *ctx, const trial *t, bool *right)
     for (size_t i = 0; i < RESULT_COUNT && *right && status == ADCL_OK; i++) {
         float *got = NULL;
         status = read_result(ctx, t, i, &got);
-        if (status == ADCL_OK) *right = agrees(got, t->expected[i], count_of(result_of(t, i)));
+        if (status == ADCL_OK)
+            *right = adcl__tune_agrees(got, t->expected[i], count_of(result_of(t, i)));
         free(got);
     }
     return status;

@@ -9,4 +9,7 @@
  * these sizes: that one, and the log says so. Else *engine stays. */
 void adcl__engine_from_tuning(adcl_context *ctx, const adcl_adapter *adapter, adcl_engine *engine);
 
+/* Whether results of a pass are right; for tests. */
+bool adcl__tune_agrees(const float *got, const float *expected, size_t count);
+
 #endif

@@ -188,10 +188,19 @@ static int print_results(session *s, const tune_options *o, const adcl_peak *pea
     return DONE;
 }
 
+/* A folder that cannot be written is found before the work instead of after it. */
+static int check_cache(session *s, const tune_options *o)
+{
+    if (o->dry_run || s->cache == NULL) return DONE;
+    TRY_HOST(s, adcl_cache_put(s->cache, "writable", "", 0, &s->error));
+    return DONE;
+}
+
 static int tune_into(session *s, const tune_options *o, const adcl_tune_shape *shapes, size_t count,
                      adcl_tune_result *results)
 {
     adcl_peak peak;
+    TRY(check_cache(s, o));
     interrupt_hold();
     session_note(s, "measuring the peak");
     TRY_DEVICE(s, adcl_peak_measure(s->ctx, &peak));
