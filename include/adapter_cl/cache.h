@@ -10,7 +10,7 @@
  * A file for each key, with the key and a digest in it: a file that is damaged, or not ours, counts
  * as missing and is replaced by the next put. Files are written under another name, synced and
  * renamed, so several processes may use the folder at the same time.
- * Thread-safety: an open cache is only read, so any number of contexts in any threads may use it. */
+ * Thread-safety: an open cache is only read, so contexts in any number of threads may use it. */
 #ifndef ADAPTER_CL_CACHE_H
 #define ADAPTER_CL_CACHE_H
 
@@ -47,7 +47,7 @@ ADCL_API adcl_status adcl_cache_get(const adcl_cache *cache, const char *key, vo
                                     size_t room, size_t *size, adcl_error *error);
 
 /* Stores a value of at most ADCL_CACHE_VALUE_MOST bytes. Errors: FILE, INVALID_ARGUMENT,
- * OUT_OF_HOST_MEMORY; a value that was there before is then still there. */
+ * OUT_OF_HOST_MEMORY; then the value from before is still there, or all of the new one. */
 ADCL_API adcl_status adcl_cache_put(const adcl_cache *cache, const char *key, const void *bytes,
                                     size_t size, adcl_error *error);
 

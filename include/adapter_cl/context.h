@@ -90,9 +90,9 @@ typedef enum adcl_tuning {
 ADCL_API adcl_status adcl_tuning_from_name(const char *name, adcl_tuning *out, adcl_error *error);
 
 /* Where what was measured on a device (see tune.h) is kept from one process to the next: a small
- * value for each key. cache.h has a folder that fits; an application may keep them elsewhere. Called
- * from the thread that uses the context, never at the same time for one context; must not call
- * into the library with that context. */
+ * value for each key. cache.h has a folder that fits; an application may keep them elsewhere.
+ * Called from the threads that use contexts, at the same time where several do; must not call into
+ * the library. */
 typedef struct adcl_cache_callbacks {
     void *user;
     /* Copies the value of `key` to bytes[room]. NOT_FOUND where there is none; another status
@@ -150,14 +150,14 @@ typedef struct adcl_context adcl_context;
 /* Opens a device. params may be NULL: the defaults above. On success the caller owns *out, on
  * failure *out is NULL and `error` (may be NULL) says why; when a selector matches nothing, with
  * the list of what there is; when there is no platform, with the package to install.
- * Errors: INVALID_ARGUMENT, NO_DEVICE, NOT_FOUND (ADCL_ENGINE, ADCL_TUNING), UNSUPPORTED (engine fused),
- * OUT_OF_HOST_MEMORY, OPENCL. */
+ * Errors: INVALID_ARGUMENT, NO_DEVICE, NOT_FOUND (ADCL_ENGINE, ADCL_TUNING), UNSUPPORTED (engine
+ * fused), OUT_OF_HOST_MEMORY, OPENCL. */
 ADCL_API adcl_status adcl_context_create(adcl_context **out, const adcl_context_params *params,
                                          adcl_error *error);
 
 /* Another context on the same device with its own queue, for another thread. Takes over engine,
- * profiling, tuning, cache and log callback (which are then called from both threads). May be called while other
- * threads use `ctx`. */
+ * profiling, tuning, cache and log callback (these two are then called from both threads). May be
+ * called while other threads use `ctx`. */
 ADCL_API adcl_status adcl_context_share(adcl_context **out, adcl_context *ctx, adcl_error *error);
 
 /* Waits for the work still in the queue, then releases everything. Tensors, adapters and

@@ -63,7 +63,7 @@ typedef struct adcl_tune_params {
 /* What was found for one shape. Rates are of the fastest of several passes; 0: not measured. */
 typedef struct adcl_tune_result {
     adcl_tune_shape shape;
-    int parameters_kept; /* 1: the cache had parameters for CLBlast, which were not searched again */
+    int parameters_kept; /* 1: the cache had parameters for CLBlast; nothing was searched */
     int engine_kept;     /* 1: the cache had an engine for this shape; no engine was measured */
     adcl_engine engine;  /* the fastest */
     double forward_before, forward_after;   /* GFLOP/s (4·N·D·R FLOP) of the engine gemm, */
@@ -74,9 +74,10 @@ typedef struct adcl_tune_result {
 } adcl_tune_result;
 
 /* Tunes the context's device for `shape_count` shapes; results[shape_count] belong to the caller.
- * Blocks for minutes: CLBlast's kernels are compiled for every candidate. Afterwards CLBlast has the
- * best set in this process. No workspace and no linear layer may be alive in this process: their
- * memory fits the parameters they were made with. What was stored before a failure or a stop stays:
+ * Blocks for minutes: CLBlast's kernels are compiled for every candidate. Afterwards CLBlast has
+ * the best set in this process; only where its own was the best, which it cannot take back, that
+ * holds from the next process on. No workspace and no linear layer may be alive in this process:
+ * their memory fits the parameters they were made with. What was stored before a failure or a stop stays:
  * the next call with the same cache goes on from there, candidate by candidate.
  * Errors: INVALID_ARGUMENT, CALLBACK (the callback asked to stop, or the cache did not take a
  * result), OUT_OF_HOST_MEMORY, OUT_OF_DEVICE_MEMORY, OPENCL, CLBLAST. */

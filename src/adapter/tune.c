@@ -28,7 +28,7 @@
 static const adcl_engine engines[] = {ADCL_ENGINE_GEMM, ADCL_ENGINE_FUSED};
 #define ENGINE_COUNT (sizeof engines / sizeof engines[0])
 
-/* ---- what is stored for an adapter's sizes -----------------------------------------------------*/
+/* ---- what is stored for an adapter's sizes ----------------------------------------------------*/
 
 static void print_sizes(char text[64], size_t hidden_size, size_t bottleneck_size)
 {
@@ -62,7 +62,7 @@ void adcl__engine_from_tuning(adcl_context *ctx, const adcl_adapter *a, adcl_eng
               a->bottleneck_size);
 }
 
-/* ---- one shape ---------------------------------------------------------------------------------*/
+/* ---- one shape --------------------------------------------------------------------------------*/
 
 #define RESULT_COUNT (2 + ADCL_ADAPTER_SLOT_COUNT)
 
@@ -153,7 +153,8 @@ static adcl_status compute_expected(adcl_context *ctx, trial *t)
 }
 
 /* Numbers in [-1, 1), by Numerical Recipes' generator. */
-static adcl_status make_numbers(adcl_context *ctx, const trial *t, adcl_tensor **out, uint32_t state)
+static adcl_status make_numbers(adcl_context *ctx, const trial *t, adcl_tensor **out,
+                                uint32_t state)
 {
     size_t count = t->shape.rows * t->shape.hidden_size; /* checked by adcl_tensor_create */
     ADCL_TRY(adcl_tensor_create(out, ctx, ADCL_F32, t->shape.rows, t->shape.hidden_size));
@@ -187,7 +188,7 @@ static adcl_status trial_create(adcl_context *ctx, trial *t, const adcl_tune_sha
     return adcl_tensor_create(&t->dx, ctx, ADCL_F32, shape->rows, shape->hidden_size);
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------*/
+/* ---- comparing --------------------------------------------------------------------------------*/
 
 /* A sum of K products is off by some sqrt(K) roundings of 6e-8 of its typical size, so a ten
  * thousandth leaves room for every K that fits; a set that computes nonsense is off by the whole
@@ -219,7 +220,7 @@ static adcl_status compare(adcl_context *ctx, const trial *t, bool *right)
     return status;
 }
 
-/* ---- timing ------------------------------------------------------------------------------------*/
+/* ---- timing -----------------------------------------------------------------------------------*/
 
 #define SAMPLE_SECONDS 0.005
 #define MEASURE_SECONDS 0.25
@@ -282,7 +283,7 @@ static adcl_status measure(adcl_context *ctx, trial *t, adcl_engine engine, rate
     return status;
 }
 
-/* ---- a tuning ----------------------------------------------------------------------------------*/
+/* ---- a tuning ---------------------------------------------------------------------------------*/
 
 typedef struct tuning {
     adcl_context *ctx;
@@ -308,7 +309,7 @@ static adcl_status store(const tuning *t, const char *kind, const char *shape, c
     return t->params->dry_run ? ADCL_OK : adcl__stored_write(t->ctx, kind, shape, text);
 }
 
-/* ---- CLBlast's parameters ----------------------------------------------------------------------*/
+/* ---- CLBlast's parameters ---------------------------------------------------------------------*/
 
 /* The geometric mean over all shapes, for forward and backward together: a set must serve them all.
  * 0 as soon as one is wrong, or CLBlast refuses to compute it. */
@@ -461,7 +462,7 @@ static adcl_status tune_parameters(tuning *t, bool wanted, rates *before, rates 
     return ADCL_OK;
 }
 
-/* ---- engines -----------------------------------------------------------------------------------*/
+/* ---- engines ----------------------------------------------------------------------------------*/
 
 /* The rate of one engine; gemm's is known. *available: whether this device has it. */
 static adcl_status measure_engine(tuning *t, size_t index, adcl_engine engine, double *gflops,
@@ -535,7 +536,7 @@ static adcl_status tune_engines(tuning *t, const bool *kept)
     return ADCL_OK;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------*/
+/* ---- all of it --------------------------------------------------------------------------------*/
 
 static adcl_status check_params(adcl_context *ctx, const adcl_tune_params *given,
                                 adcl_tune_params *p, const adcl_tune_result *results)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tune.c – adapter-cl tune: lets the library measure, shows how far it is, prints what was found. */
+/* tune.c – adapter-cl tune: lets the library measure, shows how far it is, prints the result. */
 #include "bench/shapes.h"
 #include "cli/interrupt.h"
 #include "cli/json.h"
@@ -24,7 +24,7 @@ typedef struct tuning {
     progress progress;
 } tuning;
 
-/* ---- shapes ------------------------------------------------------------------------------------*/
+/* ---- shapes -----------------------------------------------------------------------------------*/
 
 static int combine(const session *s, const tune_options *o, adcl_tune_shape **out, size_t *count)
 {
@@ -54,7 +54,7 @@ static int load(session *s, const char *path, adcl_tune_shape **out, size_t *cou
     return status;
 }
 
-/* ---- measuring ---------------------------------------------------------------------------------*/
+/* ---- measuring --------------------------------------------------------------------------------*/
 
 static int show_step(void *user, const adcl_tune_step *step)
 {
@@ -92,7 +92,7 @@ static int measure(session *s, const tune_options *o, const adcl_tune_shape *sha
     return session_check_context(s, status);
 }
 
-/* ---- what was found ----------------------------------------------------------------------------*/
+/* ---- what was found ---------------------------------------------------------------------------*/
 
 /* "12.3 (0.09)": a rate and its share of the peak, or a dash. */
 static const char *print_rate(char text[32], double gflops, double peak)
@@ -139,7 +139,8 @@ static json_t *describe_engines(const adcl_tune_result *r)
 {
     json_t *engines = json_object();
     for (size_t k = 0; k < r->engine_count; k++)
-        json_object_set_new(engines, adcl_engine_name(r->engines[k]), json_rate(r->engine_gflops[k]));
+        json_object_set_new(engines, adcl_engine_name(r->engines[k]),
+                            json_rate(r->engine_gflops[k]));
     return engines;
 }
 

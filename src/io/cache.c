@@ -24,7 +24,7 @@ struct adcl_cache {
     char *directory;
 };
 
-/* ---- the folder --------------------------------------------------------------------------------*/
+/* ---- the folder -------------------------------------------------------------------------------*/
 
 static adcl_status no_memory(adcl_error *error)
 {
@@ -36,7 +36,7 @@ static bool is_set(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
-/* Appends the folder that is asked for, or that the environment names; nothing where it does not. */
+/* Appends the folder that is asked for, or that the environment names; nothing without either. */
 static void append_directory(adcl__text *text, const char *directory)
 {
     const char *own = getenv("ADCL_CACHE_DIR"), *caches = getenv("XDG_CACHE_HOME");
@@ -88,7 +88,7 @@ const char *adcl_cache_directory(const adcl_cache *cache)
     return cache == NULL ? "" : cache->directory;
 }
 
-/* ---- one file ----------------------------------------------------------------------------------*/
+/* ---- one file ---------------------------------------------------------------------------------*/
 
 static void write_number(unsigned char *to, uint64_t value, size_t size)
 {
@@ -228,7 +228,7 @@ adcl_status adcl_cache_put(const adcl_cache *cache, const char *key, const void 
     return status;
 }
 
-/* ---- callbacks ---------------------------------------------------------------------------------*/
+/* ---- callbacks --------------------------------------------------------------------------------*/
 
 static adcl_status get_for_context(void *user, const char *key, void *bytes, size_t room,
                                    size_t *size)

@@ -11,7 +11,7 @@
  * of global state in this library. */
 static adcl__mutex clblast_lock = ADCL__MUTEX_INIT;
 
-/* ---- CLBlast's parameters ----------------------------------------------------------------------*/
+/* ---- CLBlast's parameters ---------------------------------------------------------------------*/
 
 /* The devices for which it is decided with which parameters CLBlast computes in this process.
  * Decided once, before its first product there: the scratch of workspaces, and the bits of their
@@ -110,7 +110,7 @@ void adcl__gemm_current(adcl_context *ctx, adcl__gemm_tuning *tuning)
     adcl__mutex_unlock(&clblast_lock);
 }
 
-/* ---- products ----------------------------------------------------------------------------------*/
+/* ---- products ---------------------------------------------------------------------------------*/
 
 static adcl_status clblast_failed(adcl_context *ctx, CLBlastStatusCode code, size_t m, size_t n,
                                   size_t k)

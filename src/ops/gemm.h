@@ -34,10 +34,10 @@ typedef struct adcl__gemm_shape {
 adcl_status adcl__gemm_scratch_most(adcl_context *ctx, const adcl__gemm_shape *products,
                                     size_t count, size_t *bytes);
 
-/* ---- CLBlast's parameters ----------------------------------------------------------------------*/
+/* ---- CLBlast's parameters ---------------------------------------------------------------------*/
 
-/* What CLBlast computes with on this device is decided before its first product there, for the whole
- * process: see adcl_context_params. It is looked up in the cache under this name. */
+/* What CLBlast computes with on this device is decided before its first product there, for the
+ * whole process: see adcl_context_params. It is looked up in the cache under this name. */
 #define ADCL__GEMM_STORED "gemm"
 
 /* Leaves CLBlast's own on this device, unless it was decided already. */

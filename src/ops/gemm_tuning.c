@@ -34,7 +34,7 @@ const adcl__gemm_group adcl__gemm_groups[ADCL__GEMM_GROUP_COUNT] = {
 /* The largest value of any parameter: a tile of 1024, or a threshold of 4096. */
 #define VALUE_MOST 4096
 
-/* ---- sets that are worth trying ----------------------------------------------------------------*/
+/* ---- sets that are worth trying ---------------------------------------------------------------*/
 
 /* On a processor the kernel that keeps its tile in registers (GEMMK 1) wins by far, with vectors as
  * wide as the machine's, equal in both directions, and without local memory, which is memory like
@@ -81,7 +81,7 @@ adcl__gemm_tuning adcl__gemm_table(const adcl_device_info *device)
     return known ? candidates[0] : (adcl__gemm_tuning){{0}};
 }
 
-/* ---- sets as text ------------------------------------------------------------------------------*/
+/* ---- sets as text -----------------------------------------------------------------------------*/
 
 bool adcl__gemm_tuning_is_none(const adcl__gemm_tuning *tuning)
 {
