@@ -54,7 +54,7 @@ static bool read_engine(adcl_context *ctx, size_t hidden_size, size_t bottleneck
 
 void adcl__engine_from_tuning(adcl_context *ctx, const adcl_adapter *a, adcl_engine *engine)
 {
-    if (*engine != ADCL_ENGINE_AUTO || ctx->engine_forced || !ctx->tuning) return;
+    if (*engine != ADCL_ENGINE_AUTO || !ctx->automatic || !ctx->tuning) return;
     if (!read_engine(ctx, a->hidden_size, a->bottleneck_size, engine)) return;
     adcl__log(ctx, ADCL_LOG_INFO,
               "engine %s (auto: the fastest that was measured on this device for hidden_size %zu, "

@@ -28,6 +28,7 @@ typedef struct adcl__family {
     cl_device_id device;
     adcl_device_info info;      /* strings owned, see device.c */
     size_t max_work_group_size;
+    cl_uint vector_width;       /* floats that the device takes at once */
     adcl__program *programs; /* list; a program is never removed while the family lives */
 } adcl__family;
 
@@ -36,7 +37,7 @@ struct adcl_context {
     cl_command_queue queue;
     bool out_of_order; /* a borrowed queue may be: then every command is followed by a barrier */
     adcl_engine engine;
-    bool engine_forced; /* by parameter or environment: a tuned result does not change it */
+    bool automatic; /* nobody asked for that engine: a tuned result may change it */
     bool tuning;
     adcl_cache_callbacks cache; /* functions may be NULL */
     bool profiling;
