@@ -507,6 +507,11 @@ static adcl_status race_engines(tuning *t, size_t index)
             r->engines[r->engine_count] = engines[i];
             r->engine_gflops[r->engine_count++] = gflops;
         }
+        if (available && gflops <= 0.0)
+            adcl__log(t->ctx, ADCL_LOG_WARNING,
+                      "engine %s is left out: for %zu rows, hidden_size %zu, bottleneck_size %zu it "
+                      "computes something else than the reference", adcl_engine_name(engines[i]),
+                      r->shape.rows, r->shape.hidden_size, r->shape.bottleneck_size);
         if (available && gflops > best) {
             best = gflops;
             r->engine = engines[i];

@@ -64,7 +64,7 @@ static int show_step(void *user, const adcl_tune_step *step)
         snprintf(figures, sizeof figures, "%.1f GFLOP/s, best %.1f", step->gflops,
                  step->best_gflops);
     else
-        snprintf(figures, sizeof figures, "not available, best %.1f", step->best_gflops);
+        snprintf(figures, sizeof figures, "refused or wrong, best %.1f", step->best_gflops);
     t->progress.total = step->total;
     progress_show(&t->progress, step->done, step->what, figures);
     return interrupt_came();
@@ -98,7 +98,7 @@ static int measure(session *s, const tune_options *o, const adcl_tune_shape *sha
 static const char *print_rate(char text[32], double gflops, double peak)
 {
     if (gflops > 0.0)
-        snprintf(text, 32, "%.1f (%.2f)", gflops, gflops / peak);
+        snprintf(text, 32, "%.3g (%.2f)", gflops, gflops / peak);
     else
         snprintf(text, 32, "-");
     return text;
@@ -122,9 +122,13 @@ static void print_table(const adcl_device_info *device, const adcl_peak *peak,
                print_rate(both_after, r->backward_after, peak->gflops),
                adcl_engine_name(r->engine));
         if (r->engine_kept) printf(" (kept)");
-        for (size_t k = 0; k < r->engine_count && r->engine_count > 1; k++)
-            printf("%s %s %.1f", k == 0 ? ":" : ",", adcl_engine_name(r->engines[k]),
-                   r->engine_gflops[k]);
+        for (size_t k = 0; k < r->engine_count && r->engine_count > 1; k++) {
+            printf("%s %s ", k == 0 ? ":" : ",", adcl_engine_name(r->engines[k]));
+            if (r->engine_gflops[k] > 0.0)
+                printf("%.3g", r->engine_gflops[k]);
+            else
+                printf("wrong");
+        }
         printf("\n");
     }
 }
