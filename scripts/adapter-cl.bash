@@ -13,6 +13,7 @@ _adapter_cl_words() {
     case "$2" in
     --device) echo "cpu gpu accelerator" ;;
     --engine) echo "auto gemm fused reference" ;;
+    --tuning) echo "on off" ;;
     --init) echo "identity houlsby houlsby_paper bert mam" ;;
     --optimizer) echo "adam adamw sgd" ;;
     --schedule) echo "linear cosine constant" ;;
@@ -23,7 +24,7 @@ _adapter_cl_words() {
         ;;
     -o | --output)
         case "$1" in
-        devices | info) echo "text json" ;;
+        devices | info | tune) echo "text json" ;;
         bench) echo "md csv json jsonl" ;;
         esac
         ;;

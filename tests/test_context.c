@@ -237,7 +237,8 @@ Test(context_params, without_struct_size_are_refused)
 Test(context_params, of_an_older_program_leave_newer_fields_at_their_defaults)
 {
     adcl_context_params params = {offsetof(adcl_context_params, engine), NULL, (adcl_engine)77, 1,
-                                  NULL, NULL, ADCL_LOG_DEBUG};
+                                  NULL, NULL, ADCL_LOG_DEBUG, ADCL_TUNING_AUTO,
+                                  {NULL, NULL, NULL}};
     adcl_context *ctx = adcl_test_context_create_with(&params);
     cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_FUSED);
     size_t count = 0;

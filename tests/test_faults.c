@@ -9,12 +9,14 @@
  *     usage: test_faults opencl|memory once|lasting
  *
  * A plain program: leaks of host memory are LeakSanitizer's, which Criterion keeps from being seen. */
+#define _POSIX_C_SOURCE 200809L /* glob */
 #include "faults/memory_faults.h"
 #include "faults/opencl_faults.h"
 
 #include <adapter_cl/adapter_cl.h>
 
 #include <clblast_c.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,10 +40,11 @@ typedef struct world {
     adcl_tensor *on_host;         /* (ROWS, HIDDEN) over `memory` */
     float memory[ROWS * HIDDEN];
     adcl_safetensors *checkpoint;
+    adcl_cache *cache;
 } world;
 
 /* In the working folder, named after the sweep, so that sweeps may run at the same time. */
-static char adapter_path[64], checkpoint_path[64];
+static char adapter_path[64], checkpoint_path[64], cache_path[64];
 
 /* Ends the program with a sentence unless `condition` holds. */
 static void require(bool condition, const char *format, ...)
@@ -57,6 +60,7 @@ static void require(bool condition, const char *format, ...)
 
 static void world_destroy(world *w)
 {
+    adcl_cache_close(&w->cache);
     adcl_safetensors_destroy(&w->checkpoint);
     adcl_tensor *tensors[] = {w->x, w->y, w->dy, w->dx, w->logits, w->labels, w->value, w->on_host};
     for (size_t i = 0; i < sizeof tensors / sizeof tensors[0]; i++) adcl_tensor_destroy(&tensors[i]);
@@ -308,6 +312,23 @@ static adcl_status restore_checkpoint(world *w)
     return adcl_checkpoint_restore(w->ctx, w->checkpoint, tensors, 2);
 }
 
+static adcl_status open_cache(world *w)
+{
+    return adcl_cache_open(&w->cache, cache_path, &w->error);
+}
+
+static adcl_status put_in_cache(world *w)
+{
+    return adcl_cache_put(w->cache, "key", "value", 5, &w->error);
+}
+
+static adcl_status get_from_cache(world *w)
+{
+    char bytes[5];
+    size_t size;
+    return adcl_cache_get(w->cache, "key", bytes, sizeof bytes, &size, &w->error);
+}
+
 /* Those that use CLBlast come last, for a world with them takes a third of a second. A stage that is
  * `once` leaves behind what its next run would trip over. */
 static const struct {
@@ -316,6 +337,9 @@ static const struct {
     bool once;
 } stages[] = {
 #define STAGE(run, once) {#run, run, once}
+    STAGE(open_cache, true),
+    STAGE(put_in_cache, false),
+    STAGE(get_from_cache, false),
     STAGE(open_context, true),
     STAGE(share_context, true),
     STAGE(create_adapter, true),
@@ -438,6 +462,19 @@ static void require_injectors(void)
     tear_down(&w);
 }
 
+/* Fails when a put that failed left a temporary file. */
+static void remove_cache(void)
+{
+    char pattern[80];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/*", cache_path);
+    require(glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc == 1,
+            "%s: expected one file", cache_path);
+    remove(found.gl_pathv[0]);
+    globfree(&found);
+    remove(cache_path);
+}
+
 int main(int argc, char **argv)
 {
     require(argc == 3, "usage: test_faults opencl|memory once|lasting");
@@ -446,9 +483,11 @@ int main(int argc, char **argv)
     snprintf(adapter_path, sizeof adapter_path, "faults-%s-%d.adapter", faults->what, lasting);
     snprintf(checkpoint_path, sizeof checkpoint_path, "faults-%s-%d.checkpoint", faults->what,
              lasting);
+    snprintf(cache_path, sizeof cache_path, "faults-%s-%d.cache", faults->what, lasting);
     require_injectors();
     for (size_t stage = 0; stage < STAGE_COUNT; stage++) sweep(stage, faults, lasting);
     remove(adapter_path);
     remove(checkpoint_path);
+    remove_cache();
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <adapter_cl/activation.h>
 #include <adapter_cl/adapter.h>
 #include <adapter_cl/adapter_file.h>
+#include <adapter_cl/cache.h>
 #include <adapter_cl/checkpoint.h>
 #include <adapter_cl/context.h>
 #include <adapter_cl/dtype.h>
@@ -23,6 +24,7 @@
 #include <adapter_cl/schedule.h>
 #include <adapter_cl/status.h>
 #include <adapter_cl/tensor.h>
+#include <adapter_cl/tune.h>
 #include <adapter_cl/version.h>
 #include <adapter_cl/workspace.h>
 #include <adapter_cl/wrap.h>

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define OPTIONS_MOST 48
-#define COMMON_COUNT 6
+#define COMMON_COUNT 8
 
 /* getopt_long numbers options; these numbers are no letters. */
 #define FIRST_NUMBER 1000
@@ -204,6 +204,8 @@ static int set_value(session *s, const option_spec *spec, int argc, char **argv)
     case OPTION_POSITIVE: return set_number(s, spec, optarg);
     case OPTION_ENGINE:
         return session_check(s, adcl_engine_from_name(optarg, spec->value, &s->error));
+    case OPTION_TUNING:
+        return session_check(s, adcl_tuning_from_name(optarg, spec->value, &s->error));
     }
     return DONE;
 }
@@ -278,6 +280,10 @@ bool options_parse(session *s, const command_spec *command, const option_spec *s
         {"device", 0, OPTION_TEXT, &s->common.device, "SEL",
          "gpu, cpu, 0:1 (platform:device), pocl: (platform), or part of a name"},
         {"engine", 0, OPTION_ENGINE, &s->common.engine, "NAME", "auto, gemm, fused or reference"},
+        {"tuning", 0, OPTION_TUNING, &s->common.tuning, "on|off",
+         "whether what was tuned is used (default on)"},
+        {"cache", 0, OPTION_TEXT, &s->common.cache, "FOLDER",
+         "where what was tuned is kept; off: nowhere (see tune)"},
         {"seed", 0, OPTION_SEED, &s->common.seed, "S", "seed of all that is random (default 0)"},
         {"quiet", 'q', OPTION_FLAG, &s->common.quiet, NULL, "say nothing but what failed"},
         {"verbose", 'v', OPTION_FLAG, &s->common.verbose, NULL,

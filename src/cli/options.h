@@ -14,7 +14,8 @@ typedef enum option_kind {
     OPTION_SEED,     /* uint64_t */
     OPTION_NUMBER,   /* double, finite */
     OPTION_POSITIVE, /* double, finite and above 0 */
-    OPTION_ENGINE    /* adcl_engine, by name */
+    OPTION_ENGINE,   /* adcl_engine, by name */
+    OPTION_TUNING    /* adcl_tuning, by name */
 } option_kind;
 
 #define SIZE_LIST_MOST 32

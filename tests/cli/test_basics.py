@@ -25,8 +25,10 @@ COMMANDS = {
               "--clip", "--checkpoint-every", "--log", "--cast"],
     "score": ["--logits", "--cast"],
     "bench": ["--rows", "--hidden", "--bottleneck", "--shapes"],
+    "tune": ["--rows", "--hidden", "--bottleneck", "--shapes", "--candidates", "--force",
+             "--dry-run"],
 }
-COMMON = ["--device", "--engine", "--seed", "--quiet", "--verbose", "--help"]
+COMMON = ["--device", "--engine", "--tuning", "--cache", "--seed", "--quiet", "--verbose", "--help"]
 
 
 class Usage(CliTest):
