@@ -37,9 +37,16 @@ static adcl_status check_rows(const char *path, const json_t *rows, adcl_error *
     return ADCL_OK;
 }
 
+/* JSON Lines of a single row are an object. */
+static json_t *as_array(json_t *value)
+{
+    return json_is_object(value) ? json_pack("[o]", value) : value;
+}
+
 adcl_status bench_baseline_load(const char *path, bench_baseline *out, adcl_error *error)
 {
     adcl_status status = bench_json_load(path, &out->rows, error);
+    out->rows = as_array(out->rows);
     if (status == ADCL_OK) status = check_rows(path, out->rows, error);
     if (status != ADCL_OK) bench_baseline_free(out);
     return status;

@@ -57,7 +57,7 @@ double bench_chart_y(const bench_chart *c, double value)
 
 bench_axis bench_axis_around(double least, double most, const char *title)
 {
-    return (bench_axis){least / 1.6, most * 1.6, true, title};
+    return (bench_axis){.least = least / 1.6, .most = most * 1.6, .logarithmic = true, .title = title};
 }
 
 void bench_chart_begin(const bench_chart *c, const char *what)
@@ -83,7 +83,7 @@ static void draw_x_tick(const bench_chart *c, double value)
     char text[32];
     double x = bench_chart_x(c, value);
     fprintf(c->out, "<path class=\"grid\" d=\"M%.1f %.1fV%.1f\"/>\n", x, c->top, c->bottom);
-    bench_format_number(value, text, sizeof text);
+    snprintf(text, sizeof text, "%g", value);
     bench_chart_text(c, x, c->bottom + 16.0, BENCH_MIDDLE, "tick", text);
 }
 
@@ -92,7 +92,7 @@ static void draw_y_tick(const bench_chart *c, double value)
     char text[32];
     double y = bench_chart_y(c, value);
     fprintf(c->out, "<path class=\"grid\" d=\"M%.1f %.1fH%.1f\"/>\n", c->left, y, c->right);
-    bench_format_number(value, text, sizeof text);
+    snprintf(text, sizeof text, "%g", value);
     bench_chart_text(c, c->left - 6.0, y + 4.0, BENCH_END, "tick", text);
 }
 
@@ -118,10 +118,32 @@ static void draw_linear(const bench_chart *c, const bench_axis *axis, draw_tick 
         draw(c, i * step);
 }
 
+/* Those that the axis names, except where two would touch. */
+static void draw_named(const bench_chart *c, const bench_axis *axis, draw_tick *draw)
+{
+    double last = -1.0;
+    for (size_t i = 0; i < axis->tick_count; i++) {
+        double place = share_along(axis, axis->ticks[i]);
+        if (last >= 0.0 && place - last < 0.08) continue;
+        draw(c, axis->ticks[i]);
+        last = place;
+    }
+}
+
+static void draw_ticks(const bench_chart *c, const bench_axis *axis, draw_tick *draw)
+{
+    if (axis->ticks != NULL)
+        draw_named(c, axis, draw);
+    else if (axis->logarithmic)
+        draw_logarithmic(c, axis, draw);
+    else
+        draw_linear(c, axis, draw);
+}
+
 void bench_chart_axes(const bench_chart *c)
 {
-    (c->x.logarithmic ? draw_logarithmic : draw_linear)(c, &c->x, draw_x_tick);
-    (c->y.logarithmic ? draw_logarithmic : draw_linear)(c, &c->y, draw_y_tick);
+    draw_ticks(c, &c->x, draw_x_tick);
+    draw_ticks(c, &c->y, draw_y_tick);
     fprintf(c->out, "<path class=\"axis\" d=\"M%.1f %.1fV%.1fH%.1f\"/>\n", c->left, c->top,
             c->bottom, c->right);
     bench_chart_text(c, c->right, c->bottom + 34.0, BENCH_END, "title", c->x.title);

@@ -22,6 +22,8 @@ typedef struct bench_axis {
     double least, most;
     bool logarithmic;
     const char *title;
+    const double *ticks; /* ascending; NULL: round numbers */
+    size_t tick_count;
 } bench_axis;
 
 typedef struct bench_chart {

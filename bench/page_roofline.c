@@ -47,7 +47,8 @@ static void draw_roof(const bench_chart *c, const adcl_peak *peak)
             bench_chart_x(c, from), bench_chart_y(c, from * peak->gbs), bench_chart_x(c, ridge),
             bench_chart_y(c, peak->gflops), c->right);
     snprintf(text, sizeof text, "%.0f GFLOP/s, the measured peak", peak->gflops);
-    bench_chart_text(c, c->right, bench_chart_y(c, peak->gflops) - 8.0, BENCH_END, "note", text);
+    bench_chart_text(c, bench_chart_x(c, ridge), bench_chart_y(c, peak->gflops) - 8.0, BENCH_END,
+                     "note", text);
     /* Along the slope, above it. */
     double x = bench_chart_x(c, ridge), y = bench_chart_y(c, peak->gflops);
     double x0 = bench_chart_x(c, from), y0 = bench_chart_y(c, from * peak->gbs);
@@ -92,16 +93,16 @@ static void draw_roofline(const bench_series_list *list, const bench_device *dev
     };
     char what[320];
     snprintf(what, sizeof what, "Roofline of %s", device->name);
-    fputs("<figure>\n", out);
+    fputs("<figure>\n<figcaption>", out);
+    bench_html_text(out, device->name);
+    fputs("</figcaption>\n", out);
     bench_chart_begin(&c, what);
     bench_chart_axes(&c);
     draw_roof(&c, peak);
     if (shows_peers(list, device)) draw_rows(&c, list, NULL, device, peers->rows, peers->count);
     draw_rows(&c, list, device, device, device->rows, device->count);
     bench_chart_end(&c);
-    fputs("<figcaption>", out);
-    bench_html_text(out, device->name);
-    fputs("</figcaption>\n</figure>\n", out);
+    fputs("</figure>\n", out);
 }
 
 void bench_page_rooflines(const bench_series_list *list, FILE *out)

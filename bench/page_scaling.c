@@ -174,18 +174,18 @@ static void draw_picture(const bench_series_list *list, const line *longest, dou
     bool one_device = list->report->device_count == 1;
     const adcl_peak *peak = &list->report->devices[0].peak;
     const bench_shape *like = &longest->points[0]->shape;
-    double least = (double)size_of(like, longest->over);
-    double last = (double)size_of(&longest->points[longest->count - 1]->shape, longest->over);
+    double sizes[POINTS_MOST];
+    for (size_t i = 0; i < longest->count; i++)
+        sizes[i] = (double)size_of(&longest->points[i]->shape, longest->over);
     double most = most_of_all(list, longest);
     if (one_device) most = fmax(most, peak->gflops);
     bench_chart c = {
         .out = out, .width = width, .height = 340,
         .left = 50, .top = 32, .right = width - 14, .bottom = 290,
-        .x = bench_axis_around(least, last, dimension_titles[longest->over]),
-        .y = {0.0, 1.08 * most, false, "GFLOP/s"},
+        .x = {sizes[0] / 1.15, sizes[longest->count - 1] * 1.15, true,
+              dimension_titles[longest->over], sizes, longest->count},
+        .y = {.most = 1.08 * most, .title = "GFLOP/s"},
     };
-    c.x.least = least / 1.15;
-    c.x.most = last * 1.15;
     char title[160];
     describe_fixed(like, longest->over, title, sizeof title);
     fputs("<figure>\n<figcaption>", out);
@@ -204,16 +204,17 @@ static void draw_picture(const bench_series_list *list, const line *longest, dou
     fputs("</figure>\n", out);
 }
 
+/* Over N the whole width, the other two beside each other. */
 void bench_page_scaling(const bench_series_list *list, FILE *out)
 {
-    bool any = false;
+    line over_rows = longest_line(list, OVER_ROWS);
+    line over_hidden = longest_line(list, OVER_HIDDEN);
+    line over_bottleneck = longest_line(list, OVER_BOTTLENECK);
+    if (over_rows.count >= 2) draw_picture(list, &over_rows, 1000.0, out);
     fputs("<div class=\"pair\">\n", out);
-    for (int over = OVER_ROWS; over <= OVER_BOTTLENECK; over++) {
-        line longest = longest_line(list, (dimension)over);
-        if (longest.count < 2) continue;
-        draw_picture(list, &longest, 480.0, out);
-        any = true;
-    }
+    if (over_hidden.count >= 2) draw_picture(list, &over_hidden, 480.0, out);
+    if (over_bottleneck.count >= 2) draw_picture(list, &over_bottleneck, 480.0, out);
     fputs("</div>\n", out);
-    if (!any) fputs("<p>It takes rows that differ in one size alone.</p>\n", out);
+    if (over_rows.count < 2 && over_hidden.count < 2 && over_bottleneck.count < 2)
+        fputs("<p>Nothing to draw: it takes rows that differ in one size alone.</p>\n", out);
 }

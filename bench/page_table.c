@@ -24,11 +24,10 @@ static void print_rates(const bench_device *device, const bench_row *row, FILE *
         return;
     }
     fprintf(out, "<td>%.4g</td><td>%.4g</td><td>%.3f</td><td>%.3f</td><td>%.3f</td><td>%zu</td>"
-                 "<td>%lld</td>",
+                 "<td>%zu</td>",
             bench_gflops(row), bench_gbs(row), bench_share_of_peak(&device->peak, row),
             bench_share_of_bandwidth(&device->peak, row), bench_share_of_roof(&device->peak, row),
-            row->workspace_bytes,
-            (long long)row->workspace_bytes - (long long)bench_bottleneck_bytes(row));
+            row->workspace_bytes, bench_further_bytes(row));
 }
 
 static void print_verdict(const bench_row *row, FILE *out)

@@ -4,6 +4,12 @@
 
 #include <adapter_cl/version.h>
 
+/* Four digits, or all that are before the point. */
+static void print_ms(double ms, FILE *stream)
+{
+    fprintf(stream, ms < 1e4 ? "%.4g" : "%.0f", ms);
+}
+
 /* ---- a device's rows -------------------------------------------------------------------------*/
 
 static void print_device_head(const bench_report *report, const bench_device *device, FILE *stream)
@@ -29,11 +35,10 @@ static void print_rates(const bench_device *device, const bench_row *row, FILE *
         fprintf(stream, " – | – | – | – | – | – | – |");
         return;
     }
-    fprintf(stream, " %.4g | %.4g | %.3f | %.3f | %.3f | %zu | %lld |", bench_gflops(row),
+    fprintf(stream, " %.4g | %.4g | %.3f | %.3f | %.3f | %zu | %zu |", bench_gflops(row),
             bench_gbs(row), bench_share_of_peak(&device->peak, row),
             bench_share_of_bandwidth(&device->peak, row), bench_share_of_roof(&device->peak, row),
-            row->workspace_bytes,
-            (long long)row->workspace_bytes - (long long)bench_bottleneck_bytes(row));
+            row->workspace_bytes, bench_further_bytes(row));
 }
 
 static void print_verdict(const bench_row *row, FILE *stream)
@@ -59,8 +64,11 @@ static void print_device(const bench_report *report, const bench_device *device,
     for (size_t i = 0; i < device->count; i++) {
         const bench_row *row = &device->rows[i];
         print_work(row, stream);
-        fprintf(stream, " %s | %.4g | %.4g | %.2g |", row->engine, row->timing.median_ms,
-                row->timing.min_ms, row->timing.spread_ms);
+        fprintf(stream, " %s | ", row->engine);
+        print_ms(row->timing.median_ms, stream);
+        fputs(" | ", stream);
+        print_ms(row->timing.min_ms, stream);
+        fprintf(stream, " | %.2g |", row->timing.spread_ms);
         print_rates(device, row, stream);
         if (report->compared) print_verdict(row, stream);
         fputc('\n', stream);
@@ -86,6 +94,18 @@ static void print_side_by_side_head(const bench_series_list *list, FILE *stream)
     fputc('\n', stream);
 }
 
+static void print_cell(const bench_row *row, double least, FILE *stream)
+{
+    if (row == NULL) {
+        fputs(" – |", stream);
+        return;
+    }
+    const char *bold = row->timing.median_ms <= least ? "**" : "";
+    fprintf(stream, " %s", bold);
+    print_ms(row->timing.median_ms, stream);
+    fprintf(stream, "%s |", bold);
+}
+
 static void print_side_by_side(const bench_series_list *list, FILE *stream)
 {
     size_t next = 0;
@@ -100,12 +120,7 @@ static void print_side_by_side(const bench_series_list *list, FILE *stream)
                 least = found[i]->timing.median_ms;
         }
         print_work(work, stream);
-        for (size_t i = 0; i < list->count; i++)
-            if (found[i] == NULL)
-                fprintf(stream, " – |");
-            else
-                fprintf(stream, found[i]->timing.median_ms <= least ? " **%.4g** |" : " %.4g |",
-                        found[i]->timing.median_ms);
+        for (size_t i = 0; i < list->count; i++) print_cell(found[i], least, stream);
         fputc('\n', stream);
     }
 }

@@ -99,6 +99,12 @@ size_t bench_bottleneck_bytes(const bench_row *row)
     return row->shape.rows * row->shape.bottleneck * sizeof(float);
 }
 
+size_t bench_further_bytes(const bench_row *row)
+{
+    size_t least = bench_bottleneck_bytes(row);
+    return row->workspace_bytes > least ? row->workspace_bytes - least : 0;
+}
+
 /* ---- rates -----------------------------------------------------------------------------------*/
 
 double bench_gflops(const bench_row *row)

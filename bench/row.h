@@ -83,6 +83,8 @@ double bench_share_of_roof(const adcl_peak *peak, const bench_row *row);
 
 /* N·R·4: the bottleneck of all rows, which is the least that a workspace for training keeps. */
 size_t bench_bottleneck_bytes(const bench_row *row);
+/* What the workspace takes beyond that. */
+size_t bench_further_bytes(const bench_row *row);
 
 /* The same work: rows, sizes, activation and pass. */
 bool bench_same_work(const bench_row *a, const bench_row *b);
