@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* adapter_bench.h – one adapter through one engine: that it computes what it should, and how fast. */
+/* adapter_bench.h – one adapter through one engine: that it computes what it should, and how fast.
+ */
 #ifndef ADCL_BENCH_ADAPTER_BENCH_H
 #define ADCL_BENCH_ADAPTER_BENCH_H
 

@@ -26,7 +26,8 @@ static adcl_status check_rows(const char *path, const json_t *rows, adcl_error *
     json_t *row;
     if (!json_is_array(rows))
         return bench_json_fail(error, path, "expected an array of rows, as bench -o json prints");
-    json_array_foreach(rows, index, row) {
+    json_array_foreach(rows, index, row)
+    {
         const char *missing = missing_in(row);
         char what[128];
         if (missing == NULL) continue;
@@ -87,8 +88,8 @@ static const json_t *find(const bench_baseline *base, const bench_device *device
 {
     size_t index;
     json_t *candidate;
-    json_array_foreach(base->rows, index, candidate)
-        if (is_same(candidate, device, row)) return candidate;
+    json_array_foreach(base->rows, index,
+                       candidate) if (is_same(candidate, device, row)) return candidate;
     return NULL;
 }
 

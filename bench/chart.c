@@ -57,13 +57,15 @@ double bench_chart_y(const bench_chart *c, double value)
 
 bench_axis bench_axis_around(double least, double most, const char *title)
 {
-    return (bench_axis){.least = least / 1.6, .most = most * 1.6, .logarithmic = true, .title = title};
+    return (bench_axis){
+        .least = least / 1.6, .most = most * 1.6, .logarithmic = true, .title = title};
 }
 
 void bench_chart_begin(const bench_chart *c, const char *what)
 {
-    fprintf(c->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" "
-                    "role=\"img\">\n<title>",
+    fprintf(c->out,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" "
+            "role=\"img\">\n<title>",
             c->width, c->height);
     bench_html_text(c->out, what);
     fputs("</title>\n", c->out);
@@ -114,8 +116,7 @@ static void draw_linear(const bench_chart *c, const bench_axis *axis, draw_tick 
     double rough = (axis->most - axis->least) / 5.0;
     double power = pow(10.0, floor(log10(rough)));
     double step = power * (rough / power < 1.5 ? 1.0 : rough / power < 3.5 ? 2.0 : 5.0);
-    for (double i = ceil(axis->least / step); i * step <= axis->most; i += 1.0)
-        draw(c, i * step);
+    for (double i = ceil(axis->least / step); i * step <= axis->most; i += 1.0) draw(c, i * step);
 }
 
 /* Those that the axis names, except where two would touch. */
@@ -165,8 +166,9 @@ static const char *const outlines[BENCH_PASS_COUNT] = {
 void bench_chart_mark(const bench_chart *c, double x, double y, bench_pass pass, size_t series,
                       bool hollow, const char *hint)
 {
-    fprintf(c->out, "<path class=\"mark s%zu%s\" transform=\"translate(%.1f %.1f)\" d=\"%s\">"
-                    "<title>",
+    fprintf(c->out,
+            "<path class=\"mark s%zu%s\" transform=\"translate(%.1f %.1f)\" d=\"%s\">"
+            "<title>",
             series, hollow ? " hollow" : "", x, y, outlines[pass]);
     bench_html_text(c->out, hint);
     fputs("</title></path>\n", c->out);

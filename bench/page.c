@@ -12,12 +12,9 @@
 const char *bench_page_pass_title(bench_pass pass)
 {
     static const char *const titles[BENCH_PASS_COUNT] = {
-        [BENCH_FORWARD] = "forward",
-        [BENCH_FORWARD_BACKWARD] = "forward + backward",
-        [BENCH_STEP] = "training step",
-        [BENCH_LATENCY] = "forward, waiting each time",
-        [BENCH_START_COLD] = "start, cold",
-        [BENCH_START_WARM] = "start, warm",
+        [BENCH_FORWARD] = "forward",        [BENCH_FORWARD_BACKWARD] = "forward + backward",
+        [BENCH_STEP] = "training step",     [BENCH_LATENCY] = "forward, waiting each time",
+        [BENCH_START_COLD] = "start, cold", [BENCH_START_WARM] = "start, warm",
     };
     return titles[pass];
 }
@@ -77,8 +74,7 @@ static void print_tile(FILE *out, const char *figure, const char *unit, const ch
 /* The reference engine is there to be right, not to be quick. */
 static bool competes(const bench_row *row, bench_pass pass)
 {
-    return row->pass == pass &&
-           strcmp(row->engine, adcl_engine_name(ADCL_ENGINE_REFERENCE)) != 0;
+    return row->pass == pass && strcmp(row->engine, adcl_engine_name(ADCL_ENGINE_REFERENCE)) != 0;
 }
 
 /* The row of this pass that comes nearest to its roof, or NULL. */
@@ -100,11 +96,10 @@ static void print_share_tile(const bench_device *device, bench_pass pass, FILE *
     const bench_row *row = best_row(device, pass);
     char figure[32], what[256];
     if (row == NULL) return;
-    snprintf(figure, sizeof figure, "%.0f %%",
-             100.0 * bench_share_of_roof(&device->peak, row));
+    snprintf(figure, sizeof figure, "%.0f %%", 100.0 * bench_share_of_roof(&device->peak, row));
     snprintf(what, sizeof what, "of the roof: %s, %zu × %zu × %zu (%s)",
-             bench_page_pass_title(pass), row->shape.rows, row->shape.hidden,
-             row->shape.bottleneck, row->engine);
+             bench_page_pass_title(pass), row->shape.rows, row->shape.hidden, row->shape.bottleneck,
+             row->engine);
     print_tile(out, figure, "", what);
 }
 
@@ -114,8 +109,7 @@ static void print_start_tile(const bench_device *device, bench_pass pass, FILE *
     const bench_row *best = NULL;
     for (size_t i = 0; i < device->count; i++) {
         const bench_row *row = &device->rows[i];
-        if (competes(row, pass) &&
-            (best == NULL || row->timing.median_ms < best->timing.median_ms))
+        if (competes(row, pass) && (best == NULL || row->timing.median_ms < best->timing.median_ms))
             best = row;
     }
     char figure[32], what[256];
@@ -149,15 +143,17 @@ static void print_device(const bench_device *device, FILE *out)
 
 static void print_head(const bench_report *report, FILE *out)
 {
-    fprintf(out, "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n"
-                 "<head>\n<meta charset=\"utf-8\"/>\n"
-                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-                 "<title>adapter_cl bench, %s</title>\n<style>\n",
+    fprintf(out,
+            "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n"
+            "<head>\n<meta charset=\"utf-8\"/>\n"
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+            "<title>adapter_cl bench, %s</title>\n<style>\n",
             report->date);
     fputs(bench_page_style, out);
-    fprintf(out, "</style>\n</head>\n<body>\n<main>\n<h1>How fast adapters run</h1>\n"
-                 "<p>adapter_cl %s, %s, float32. Sizes are N × D × R: rows, hidden size, "
-                 "bottleneck size.</p>\n",
+    fprintf(out,
+            "</style>\n</head>\n<body>\n<main>\n<h1>How fast adapters run</h1>\n"
+            "<p>adapter_cl %s, %s, float32. Sizes are N × D × R: rows, hidden size, "
+            "bottleneck size.</p>\n",
             adcl_version(), report->date);
     for (size_t d = 0; d < report->device_count; d++) print_device(&report->devices[d], out);
 }
@@ -167,9 +163,11 @@ static void print_head(const bench_report *report, FILE *out)
 static void print_bars(const bench_series_list *list, FILE *out)
 {
     const bench_peers *peers = &list->report->peers;
-    fputs("<h2>Side by side</h2>\n<p>Longer bars are more GFLOP/s; beside them the median time and, "
-          "on one device, the share of the roof. For starts a bar is a time, and shorter is "
-          "better.", out);
+    fputs(
+        "<h2>Side by side</h2>\n<p>Longer bars are more GFLOP/s; beside them the median time and, "
+        "on one device, the share of the roof. For starts a bar is a time, and shorter is "
+        "better.",
+        out);
     if (peers->count > 0) {
         fputs(" Pale bars are other libraries, measured on ", out);
         bench_html_text(out, peers->machine[0] != '\0' ? peers->machine : "an unnamed machine");
@@ -185,7 +183,8 @@ static void print_tables(const bench_report *report, FILE *out)
 {
     fputs("<h2>Figures</h2>\n<p>Medians; the spread lies between the first and the third quartile. "
           "FLOP are 4·N·D·R forward and 8·N·D·R backward; bytes are 8·N·D forward and the "
-          "weights. Workspace in bytes, and what of it goes beyond N·R·4.</p>\n", out);
+          "weights. Workspace in bytes, and what of it goes beyond N·R·4.</p>\n",
+          out);
     for (size_t d = 0; d < report->device_count; d++) {
         if (report->device_count > 1) {
             fputs("<h3>", out);
@@ -202,7 +201,8 @@ bool bench_page_print(const bench_report *report, FILE *out)
     print_head(report, out);
     fputs("<h2>Roofline</h2>\n<p>What the device could do at each number of operations per byte, "
           "and what each row does. Both limits were measured in this run; what stays in caches may "
-          "pass the slope.</p>\n", out);
+          "pass the slope.</p>\n",
+          out);
     bench_page_legend(&list, out);
     bench_page_rooflines(&list, out);
     print_bars(&list, out);

@@ -55,8 +55,8 @@ static void collect(const bench_series_list *list, const bench_row *work, pictur
 static void short_label(const char *label, char *text, size_t size)
 {
     size_t kept = 0;
-    for (size_t characters = 0; label[kept] != '\0' && characters < 18; characters++)
-        do kept++;
+    for (size_t characters = 0; label[kept] != '\0' && characters < 18; characters++) do
+            kept++;
         while (((unsigned char)label[kept] & 0xc0) == 0x80);
     snprintf(text, size, "%.*s%s", (int)kept, label, label[kept] != '\0' ? "…" : "");
 }
@@ -93,7 +93,8 @@ static void draw_bar(const bench_chart *c, const bench_series_list *list, const 
     bench_html_text(c->out, label);
     fprintf(c->out, "\nmedian %.4g ms, spread %.2g ms, %zu samples</title></rect>\n",
             b->row->timing.median_ms, b->row->timing.spread_ms, b->row->timing.samples);
-    bench_chart_text(c, c->right + 8.0, y + 14.5, BENCH_START, b->device ? "figure" : "tick", figures);
+    bench_chart_text(c, c->right + 8.0, y + 14.5, BENCH_START, b->device ? "figure" : "tick",
+                     figures);
 }
 
 /* A roof far off would make every bar a stub: then only its figure is given. */
@@ -119,8 +120,13 @@ static void draw_picture(const bench_series_list *list, const bench_row *work, F
     double most = roof > p.most && roof < 6.0 * p.most ? roof : p.most;
     double height = 26.0 + (double)p.count * (BAR_HEIGHT + BAR_GAP);
     bench_chart c = {
-        .out = out, .width = WIDTH, .height = height,
-        .left = LABEL_WIDTH, .top = 24.0, .right = WIDTH - FIGURES_WIDTH, .bottom = height - 4.0,
+        .out = out,
+        .width = WIDTH,
+        .height = height,
+        .left = LABEL_WIDTH,
+        .top = 24.0,
+        .right = WIDTH - FIGURES_WIDTH,
+        .bottom = height - 4.0,
         .x = {.most = most},
     };
     fputs("<figure>\n<figcaption>", out);

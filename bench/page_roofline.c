@@ -34,8 +34,7 @@ static bool shows_peers(const bench_series_list *list, const bench_device *devic
 static void include_rows(extent *e, const bench_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (bench_has_rate(&rows[i]))
-            include(e, bench_intensity(&rows[i]), bench_gflops(&rows[i]));
+        if (bench_has_rate(&rows[i])) include(e, bench_intensity(&rows[i]), bench_gflops(&rows[i]));
 }
 
 static void draw_roof(const bench_chart *c, const adcl_peak *peak)
@@ -53,8 +52,9 @@ static void draw_roof(const bench_chart *c, const adcl_peak *peak)
     double x = bench_chart_x(c, ridge), y = bench_chart_y(c, peak->gflops);
     double x0 = bench_chart_x(c, from), y0 = bench_chart_y(c, from * peak->gbs);
     double middle_x = 0.5 * (x + x0), middle_y = 0.5 * (y + y0);
-    fprintf(c->out, "<text class=\"note\" text-anchor=\"middle\" transform=\"translate(%.1f %.1f) "
-                    "rotate(%.1f)\">%.1f GB/s, copying</text>\n",
+    fprintf(c->out,
+            "<text class=\"note\" text-anchor=\"middle\" transform=\"translate(%.1f %.1f) "
+            "rotate(%.1f)\">%.1f GB/s, copying</text>\n",
             middle_x - 6.0, middle_y - 6.0, atan2(y - y0, x - x0) * 57.29578, peak->gbs);
 }
 
@@ -86,8 +86,13 @@ static void draw_roofline(const bench_series_list *list, const bench_device *dev
     include_rows(&e, device->rows, device->count);
     if (shows_peers(list, device)) include_rows(&e, peers->rows, peers->count);
     bench_chart c = {
-        .out = out, .width = 1000, .height = 520,
-        .left = 56, .top = 36, .right = 984, .bottom = 470,
+        .out = out,
+        .width = 1000,
+        .height = 520,
+        .left = 56,
+        .top = 36,
+        .right = 984,
+        .bottom = 470,
         .x = bench_axis_around(e.x_least, e.x_most, "FLOP per byte"),
         .y = bench_axis_around(e.y_least, e.y_most, "GFLOP/s"),
     };

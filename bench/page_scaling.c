@@ -180,8 +180,13 @@ static void draw_picture(const bench_series_list *list, const line *longest, dou
     double most = most_of_all(list, longest);
     if (one_device) most = fmax(most, peak->gflops);
     bench_chart c = {
-        .out = out, .width = width, .height = 340,
-        .left = 50, .top = 32, .right = width - 14, .bottom = 290,
+        .out = out,
+        .width = width,
+        .height = 340,
+        .left = 50,
+        .top = 32,
+        .right = width - 14,
+        .bottom = 290,
         .x = {sizes[0] / 1.15, sizes[longest->count - 1] * 1.15, true,
               dimension_titles[longest->over], sizes, longest->count},
         .y = {.most = 1.08 * most, .title = "GFLOP/s"},

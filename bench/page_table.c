@@ -6,11 +6,12 @@
 static void print_head(bool compared, FILE *out)
 {
     static const char *const titles[] = {
-        "N", "D", "R", "ms", "spread", "GFLOP/s", "GB/s", "of peak", "of copying", "of roof",
-        "workspace", "beyond N·R·4",
+        "N",    "D",       "R",          "ms",      "spread",    "GFLOP/s",
+        "GB/s", "of peak", "of copying", "of roof", "workspace", "beyond N·R·4",
     };
     fputs("<tr><th class=\"word\">pass</th><th class=\"word\">activation</th>"
-          "<th class=\"word\">engine</th>", out);
+          "<th class=\"word\">engine</th>",
+          out);
     for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++)
         fprintf(out, "<th>%s</th>", titles[i]);
     if (compared) fputs("<th>ms before</th><th>× as fast</th><th class=\"word\">verdict</th>", out);
@@ -23,8 +24,9 @@ static void print_rates(const bench_device *device, const bench_row *row, FILE *
         for (int i = 0; i < 7; i++) fputs("<td>–</td>", out);
         return;
     }
-    fprintf(out, "<td>%.4g</td><td>%.4g</td><td>%.3f</td><td>%.3f</td><td>%.3f</td><td>%zu</td>"
-                 "<td>%zu</td>",
+    fprintf(out,
+            "<td>%.4g</td><td>%.4g</td><td>%.3f</td><td>%.3f</td><td>%.3f</td><td>%zu</td>"
+            "<td>%zu</td>",
             bench_gflops(row), bench_gbs(row), bench_share_of_peak(&device->peak, row),
             bench_share_of_bandwidth(&device->peak, row), bench_share_of_roof(&device->peak, row),
             row->workspace_bytes, bench_further_bytes(row));

@@ -38,8 +38,7 @@ static adcl_status read_values(FILE *stream, const char *path, json_t *values, a
 {
     while (!at_end(stream)) {
         json_error_t where;
-        json_t *value =
-            json_loadf(stream, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &where);
+        json_t *value = json_loadf(stream, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &where);
         if (value == NULL) return fail_parse(error, path, &where);
         if (json_array_append_new(values, value) != 0)
             return fail(error, ADCL_ERR_OUT_OF_HOST_MEMORY, path, "no memory to read it");

@@ -21,9 +21,10 @@ static void print_device_head(const bench_report *report, const bench_device *de
 
 static void print_row_head(bool compared, FILE *stream)
 {
-    fprintf(stream, "| rows | hidden | bottleneck | activation | pass | engine | ms median | "
-                    "ms min | ms spread | GFLOP/s | GB/s | of peak | of bandwidth | of roof | "
-                    "workspace bytes | beyond N·R·4 |%s\n",
+    fprintf(stream,
+            "| rows | hidden | bottleneck | activation | pass | engine | ms median | "
+            "ms min | ms spread | GFLOP/s | GB/s | of peak | of bandwidth | of roof | "
+            "workspace bytes | beyond N·R·4 |%s\n",
             compared ? " ms before | × as fast | verdict |" : "");
     fprintf(stream, "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|%s\n",
             compared ? "---|---|---|" : "");

@@ -6,9 +6,12 @@
 /* ---- passes ----------------------------------------------------------------------------------*/
 
 static const char *const pass_names[BENCH_PASS_COUNT] = {
-    [BENCH_FORWARD] = "forward",       [BENCH_FORWARD_BACKWARD] = "forward_backward",
-    [BENCH_STEP] = "step",             [BENCH_LATENCY] = "latency",
-    [BENCH_START_COLD] = "start_cold", [BENCH_START_WARM] = "start_warm",
+    [BENCH_FORWARD] = "forward",
+    [BENCH_FORWARD_BACKWARD] = "forward_backward",
+    [BENCH_STEP] = "step",
+    [BENCH_LATENCY] = "latency",
+    [BENCH_START_COLD] = "start_cold",
+    [BENCH_START_WARM] = "start_warm",
 };
 
 const char *bench_pass_name(bench_pass pass)

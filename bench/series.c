@@ -7,8 +7,8 @@ size_t bench_series_index(const bench_series_list *list, const bench_device *dev
                           const char *engine)
 {
     size_t i = 0;
-    while (i < list->count && (list->items[i].device != device ||
-                               strcmp(list->items[i].engine, engine) != 0))
+    while (i < list->count &&
+           (list->items[i].device != device || strcmp(list->items[i].engine, engine) != 0))
         i++;
     return i;
 }

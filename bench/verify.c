@@ -80,8 +80,8 @@ static adcl_status compare_results(const bench_shape *shape, const results *got,
     return ADCL_OK;
 }
 
-/* A z of nearly 0 at a kink may fall to either side, and then the derivatives differ by far, so such
- * activations are verified by way of gelu, which has none. */
+/* A z of nearly 0 at a kink may fall to either side, and then the derivatives differ by far, so
+ * such activations are verified by way of gelu, which has none. */
 static adcl_activation without_kink(adcl_activation activation)
 {
     switch (activation) {

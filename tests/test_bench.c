@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#define NEAR(got, expected) \
+#define NEAR(got, expected)                                                                \
     cr_expect(fabs((got) - (expected)) <= 1e-12 * fabs(expected), "%.17g, expected %.17g", \
               (double)(got), (double)(expected))
 
@@ -161,8 +161,9 @@ Test(bench_files, wrong_shapes_are_refused_with_their_line)
     }
 }
 
-#define BASE_ROW \
-    "{\"device\": \"d\", \"engine\": \"gemm\", \"pass\": \"forward\", \"rows\": 8, \"hidden\": 6, " \
+#define BASE_ROW                                                                                 \
+    "{\"device\": \"d\", \"engine\": \"gemm\", \"pass\": \"forward\", \"rows\": 8, \"hidden\": " \
+    "6, "                                                                                        \
     "\"bottleneck\": 2, \"ms_median\": 1.0"
 
 static bench_verdict verdict_against(const char *text, double ms)
@@ -209,7 +210,7 @@ Test(bench_files, a_wrong_baseline_is_refused)
     expect_refused_baseline("[" BASE_ROW "}, 5]", "row 2");
 }
 
-#define PEER_ROW \
+#define PEER_ROW                                                                       \
     "{\"peer\": \"P\", \"pass\": \"forward+backward\", \"n\": 8, \"d\": 6, \"r\": 2, " \
     "\"median_s\": 0.002"
 
@@ -274,8 +275,12 @@ Test(bench_page, escapes_what_it_did_not_write_itself)
 {
     char name[] = "<b>&\"\x01";
     bench_row row = row_of(8, 6, 2, BENCH_FORWARD, 1.0);
-    bench_device device = {.name = name, .platform = name, .driver = name, .peak = {10.0, 1.0},
-                           .rows = &row, .count = 1};
+    bench_device device = {.name = name,
+                           .platform = name,
+                           .driver = name,
+                           .peak = {10.0, 1.0},
+                           .rows = &row,
+                           .count = 1};
     bench_report report = {.date = "today", .devices = &device, .device_count = 1};
     static char page[1 << 16];
     FILE *stream = fmemopen(page, sizeof page, "w");

@@ -182,10 +182,11 @@ static int understand(session *s, const bench_texts *texts, bench_options *o)
         return session_misused(s, "option -o: expected md, csv, json or jsonl, got \"%s\"",
                                texts->format);
     if (!bench_passes_from_names(texts->passes, &o->defaults.passes))
-        return session_misused(s,
-                               "option --passes: expected forward, forward_backward, step, latency, "
-                               "start or all, with commas between, got \"%s\"",
-                               texts->passes);
+        return session_misused(
+            s,
+            "option --passes: expected forward, forward_backward, step, latency, "
+            "start or all, with commas between, got \"%s\"",
+            texts->passes);
     if (o->fail_slower && o->compare_path == NULL)
         return session_misused(s, "option --fail-slower: expected --compare BASE.json beside it");
     TRY(read_activations(s, texts->activations, &o->defaults));
@@ -205,9 +206,10 @@ static int run_level(session *s, const char *level, const bench_options *o)
 
 static int run_bench(session *s, int argc, char **argv)
 {
-    bench_options o = {
-        .rows = {{1, 32, 512, 4096}, 4}, .hidden = {{768}, 1}, .bottleneck = {{64}, 1},
-        .tolerance = 5.0};
+    bench_options o = {.rows = {{1, 32, 512, 4096}, 4},
+                       .hidden = {{768}, 1},
+                       .bottleneck = {{64}, 1},
+                       .tolerance = 5.0};
     bench_texts texts = {.passes = "forward,forward_backward", .activations = "relu"};
     const option_spec specs[] = {
         {"rows", 0, OPTION_SIZES, &o.rows, "N,...", "rows of a batch (default 1,32,512,4096)"},
@@ -235,8 +237,7 @@ static int run_bench(session *s, int argc, char **argv)
          "leave with status 1 when a row is slower"},
         {"peers", 0, OPTION_TEXT, &o.peers_path, "FILE.json",
          "times of other libraries, to show beside (bench/peers)"},
-        {"report", 0, OPTION_TEXT, &o.report_path, "FILE.html",
-         "also write a page with pictures"},
+        {"report", 0, OPTION_TEXT, &o.report_path, "FILE.html", "also write a page with pictures"},
     };
     const char *operands[OPERANDS_MOST];
     int status;

@@ -69,11 +69,20 @@ static int measure_start(const device_run *run, const bench_shape *shape, adcl_e
     snprintf(hidden, sizeof hidden, "--hidden=%zu", shape->hidden);
     snprintf(bottleneck, sizeof bottleneck, "--bottleneck=%zu", shape->bottleneck);
     const char *arguments[] = {
-        "adapter-cl", "bench", "first-forward",
-        "--device", adcl_context_device(s->ctx)->selector,
-        "--engine", adcl_engine_name(engine),
-        "--activation", adcl_activation_name(shape->activation),
-        rows, hidden, bottleneck, "--quiet", NULL,
+        "adapter-cl",
+        "bench",
+        "first-forward",
+        "--device",
+        adcl_context_device(s->ctx)->selector,
+        "--engine",
+        adcl_engine_name(engine),
+        "--activation",
+        adcl_activation_name(shape->activation),
+        rows,
+        hidden,
+        bottleneck,
+        "--quiet",
+        NULL,
     };
     char *argv[sizeof arguments / sizeof arguments[0]];
     memcpy(argv, arguments, sizeof argv); /* exec changes none of them, but does not say so */

@@ -57,8 +57,8 @@ static int write_and_sync(const char *path, const void *bytes, size_t size)
     FILE *stream = fopen(path, "wb");
     if (stream == NULL) return errno;
     errno = EIO; /* for what fails without saying why */
-    bool written = fwrite(bytes, 1, size, stream) == size && fflush(stream) == 0 &&
-                   fsync(fileno(stream)) == 0;
+    bool written =
+        fwrite(bytes, 1, size, stream) == size && fflush(stream) == 0 && fsync(fileno(stream)) == 0;
     int code = written ? 0 : errno;
     return fclose(stream) != 0 && code == 0 ? errno : code;
 }
