@@ -170,7 +170,7 @@ static void print_bars(const bench_series_list *list, FILE *out)
         out);
     if (peers->count > 0) {
         fputs(" Pale bars are other libraries, measured on ", out);
-        bench_html_text(out, peers->machine[0] != '\0' ? peers->machine : "an unnamed machine");
+        bench_html_text(out, peers->machine);
         fputs(", ", out);
         bench_html_text(out, peers->date);
         fputs(".", out);
@@ -179,20 +179,35 @@ static void print_bars(const bench_series_list *list, FILE *out)
     bench_page_bars(list, out);
 }
 
-static void print_tables(const bench_report *report, FILE *out)
+/* A table for each device, under its name where there are several. */
+static void print_tables(const bench_report *report, void (*table)(const bench_device *, FILE *),
+                         FILE *out)
 {
-    fputs("<h2>Figures</h2>\n<p>Medians; the spread lies between the first and the third quartile. "
-          "FLOP are 4·N·D·R forward and 8·N·D·R backward; bytes are 8·N·D forward and the "
-          "weights. Workspace in bytes, and what of it goes beyond N·R·4.</p>\n",
-          out);
     for (size_t d = 0; d < report->device_count; d++) {
         if (report->device_count > 1) {
             fputs("<h3>", out);
             bench_html_text(out, report->devices[d].name);
             fputs("</h3>\n", out);
         }
-        bench_page_table(report, &report->devices[d], out);
+        table(&report->devices[d], out);
     }
+}
+
+static void print_comparison(const bench_report *report, FILE *out)
+{
+    fputs("<h2>Against the earlier run</h2>\n<p>Two times are the same within their spreads "
+          "together, or within the tolerance.</p>\n",
+          out);
+    print_tables(report, bench_page_verdicts, out);
+}
+
+static void print_figures(const bench_report *report, FILE *out)
+{
+    fputs("<h2>Figures</h2>\n<p>Medians; the spread lies between the first and the third quartile. "
+          "FLOP are 4·N·D·R forward and 8·N·D·R backward; bytes are 8·N·D forward and the "
+          "weights. Workspace in bytes, and what of it goes beyond N·R·4.</p>\n",
+          out);
+    print_tables(report, bench_page_table, out);
 }
 
 bool bench_page_print(const bench_report *report, FILE *out)
@@ -209,7 +224,8 @@ bool bench_page_print(const bench_report *report, FILE *out)
     fputs("<h2>Scaling</h2>\n<p>Forward is a full line, with backward a dashed one.</p>\n", out);
     bench_page_legend(&list, out);
     bench_page_scaling(&list, out);
-    print_tables(report, out);
+    if (report->compared) print_comparison(report, out);
+    print_figures(report, out);
     fputs("</main>\n</body>\n</html>\n", out);
     return !ferror(out);
 }

@@ -19,8 +19,9 @@ void bench_page_rooflines(const bench_series_list *list, FILE *out);
 void bench_page_bars(const bench_series_list *list, FILE *out);
 /* How speed changes with N, with D, with R. */
 void bench_page_scaling(const bench_series_list *list, FILE *out);
-/* All rows of a device as a table. */
-void bench_page_table(const bench_report *report, const bench_device *device, FILE *out);
+/* All rows of a device as a table; and their verdicts. */
+void bench_page_table(const bench_device *device, FILE *out);
+void bench_page_verdicts(const bench_device *device, FILE *out);
 
 /* Which colour is whose, and which mark which pass. */
 void bench_page_legend(const bench_series_list *list, FILE *out);

@@ -3,7 +3,7 @@
 #include "bench/chart.h"
 #include "bench/page.h"
 
-static void print_head(bool compared, FILE *out)
+static void print_head(FILE *out)
 {
     static const char *const titles[] = {
         "N",    "D",       "R",          "ms",      "spread",    "GFLOP/s",
@@ -14,7 +14,6 @@ static void print_head(bool compared, FILE *out)
           out);
     for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++)
         fprintf(out, "<th>%s</th>", titles[i]);
-    if (compared) fputs("<th>ms before</th><th>× as fast</th><th class=\"word\">verdict</th>", out);
     fputs("</tr>\n", out);
 }
 
@@ -32,19 +31,7 @@ static void print_rates(const bench_device *device, const bench_row *row, FILE *
             row->workspace_bytes, bench_further_bytes(row));
 }
 
-static void print_verdict(const bench_row *row, FILE *out)
-{
-    const char *verdict = bench_verdict_name(row->verdict);
-    if (row->base_ms > 0.0)
-        fprintf(out, "<td>%.4g</td><td>%.2f</td>", row->base_ms,
-                row->base_ms / row->timing.median_ms);
-    else
-        fputs("<td>–</td><td>–</td>", out);
-    fprintf(out, "<td class=\"word %s\">%s</td>", verdict, verdict);
-}
-
-static void print_row(const bench_report *report, const bench_device *device, const bench_row *row,
-                      FILE *out)
+static void print_row(const bench_device *device, const bench_row *row, FILE *out)
 {
     fprintf(out, "<tr><td class=\"word\">%s</td><td class=\"word\">%s</td><td class=\"word\">",
             bench_page_pass_title(row->pass), adcl_activation_name(row->shape.activation));
@@ -53,15 +40,42 @@ static void print_row(const bench_report *report, const bench_device *device, co
             row->shape.rows, row->shape.hidden, row->shape.bottleneck, row->timing.median_ms,
             row->timing.spread_ms);
     print_rates(device, row, out);
-    if (report->compared) print_verdict(row, out);
     fputs("</tr>\n", out);
 }
 
-void bench_page_table(const bench_report *report, const bench_device *device, FILE *out)
+void bench_page_table(const bench_device *device, FILE *out)
 {
     fputs("<div class=\"scroll\"><table>\n<thead>", out);
-    print_head(report->compared, out);
+    print_head(out);
     fputs("</thead>\n<tbody>\n", out);
-    for (size_t i = 0; i < device->count; i++) print_row(report, device, &device->rows[i], out);
+    for (size_t i = 0; i < device->count; i++) print_row(device, &device->rows[i], out);
+    fputs("</tbody>\n</table></div>\n", out);
+}
+
+/* ---- against an earlier run ------------------------------------------------------------------*/
+
+static void print_verdict(const bench_row *row, FILE *out)
+{
+    const char *verdict = bench_verdict_name(row->verdict);
+    char work[128];
+    bench_page_work_title(row, work, sizeof work);
+    fprintf(out, "<tr><td class=\"word\">%s</td><td class=\"word\">", work);
+    bench_html_text(out, row->engine);
+    if (row->base_ms > 0.0)
+        fprintf(out, "</td><td>%.4g</td><td>%.4g</td><td>%.2g</td><td>%.2f</td>", row->base_ms,
+                row->timing.median_ms, row->timing.spread_ms, row->base_ms / row->timing.median_ms);
+    else
+        fprintf(out, "</td><td>–</td><td>%.4g</td><td>%.2g</td><td>–</td>", row->timing.median_ms,
+                row->timing.spread_ms);
+    fprintf(out, "<td class=\"word %s\">%s</td></tr>\n", verdict, verdict);
+}
+
+void bench_page_verdicts(const bench_device *device, FILE *out)
+{
+    fputs("<div class=\"scroll\"><table>\n<thead><tr><th class=\"word\">work</th>"
+          "<th class=\"word\">engine</th><th>ms before</th><th>ms now</th><th>spread</th>"
+          "<th>× as fast</th><th class=\"word\">verdict</th></tr></thead>\n<tbody>\n",
+          out);
+    for (size_t i = 0; i < device->count; i++) print_verdict(&device->rows[i], out);
     fputs("</tbody>\n</table></div>\n", out);
 }

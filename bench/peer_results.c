@@ -81,8 +81,8 @@ adcl_status bench_peers_load(const char *path, bench_peers *out, adcl_error *err
     *out = (bench_peers){0};
     adcl_status status = bench_json_load(path, &out->file, error);
     if (status == ADCL_OK) status = read_rows(out, path, error);
-    out->machine = text_of(out->file, "machine", "");
-    out->date = text_of(out->file, "date", "");
+    out->machine = text_of(out->file, "machine", "an unnamed machine");
+    out->date = text_of(out->file, "date", "no date");
     if (status != ADCL_OK) bench_peers_free(out);
     return status;
 }

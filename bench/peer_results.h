@@ -18,7 +18,7 @@
 
 typedef struct bench_peers {
     json_t *file;        /* keeps the strings below alive */
-    const char *machine; /* "" where the file does not say */
+    const char *machine; /* these two say so where the file does not say */
     const char *date;
     bench_row *rows; /* their engine is the peer's name */
     size_t count;
