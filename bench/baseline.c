@@ -93,15 +93,24 @@ static const json_t *find(const bench_baseline *base, const bench_device *device
     return NULL;
 }
 
+static bench_timing timing_of(const json_t *row)
+{
+    return (bench_timing){
+        .median_ms = json_number_value(json_object_get(row, "ms_median")),
+        .min_ms = json_number_value(json_object_get(row, "ms_min")),
+        .spread_ms = json_number_value(json_object_get(row, "ms_spread")),
+    };
+}
+
 void bench_baseline_compare(const bench_baseline *base, bench_device *device, double tolerance)
 {
     for (size_t i = 0; i < device->count; i++) {
         bench_row *row = &device->rows[i];
-        const json_t *earlier = find(base, device, row);
+        const json_t *found = find(base, device, row);
         row->verdict = BENCH_NEW;
-        if (earlier == NULL) continue;
-        row->base_ms = json_number_value(json_object_get(earlier, "ms_median"));
-        double spread = json_number_value(json_object_get(earlier, "ms_spread"));
-        row->verdict = bench_compare(&row->timing, row->base_ms, spread, tolerance);
+        if (found == NULL) continue;
+        bench_timing earlier = timing_of(found);
+        row->base_ms = earlier.median_ms;
+        row->verdict = bench_compare(&row->timing, &earlier, tolerance);
     }
 }

@@ -2,6 +2,7 @@
 #include "bench/statistics.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 static int compare_doubles(const void *a, const void *b)
@@ -38,11 +39,18 @@ const char *bench_verdict_name(bench_verdict verdict)
     return names[verdict];
 }
 
-bench_verdict bench_compare(const bench_timing *now, double base_ms, double base_spread_ms,
-                            double tolerance)
+/* Every sample of a run lies clearly above the other's. */
+static bool is_wholly_above(const bench_timing *run, const bench_timing *other, double tolerance)
 {
-    double difference = now->median_ms - base_ms;
-    double noise = hypot(now->spread_ms, base_spread_ms);
-    if (fabs(difference) <= fmax(noise, tolerance * base_ms)) return BENCH_SAME;
+    return run->min_ms > other->median_ms + fmax(other->spread_ms, tolerance * other->median_ms);
+}
+
+bench_verdict bench_compare(const bench_timing *now, const bench_timing *base, double tolerance)
+{
+    if (is_wholly_above(now, base, tolerance)) return BENCH_SLOWER;
+    if (is_wholly_above(base, now, tolerance)) return BENCH_FASTER;
+    double difference = now->median_ms - base->median_ms;
+    double noise = hypot(now->spread_ms, base->spread_ms);
+    if (fabs(difference) <= fmax(noise, tolerance * base->median_ms)) return BENCH_SAME;
     return difference < 0.0 ? BENCH_FASTER : BENCH_SLOWER;
 }

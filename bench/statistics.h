@@ -29,8 +29,9 @@ const char *bench_verdict_name(bench_verdict verdict);
 
 /* Two medians are the same when they differ by no more than the two spreads together (the root of
  * the sum of their squares, for they are independent), or by no more than `tolerance` of the
- * earlier one. */
-bench_verdict bench_compare(const bench_timing *now, double base_ms, double base_spread_ms,
-                            double tolerance);
+ * earlier one. However far samples spread, when even the least of one run is above the other's
+ * median by that run's own spread and the tolerance, they are not. A base without a least or a
+ * spread has 0 there. */
+bench_verdict bench_compare(const bench_timing *now, const bench_timing *base, double tolerance);
 
 #endif

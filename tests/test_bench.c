@@ -49,17 +49,33 @@ Test(bench_statistics, one_sample_has_no_spread)
     cr_expect_eq(t.spread_ms, 0.0);
 }
 
+static bench_verdict verdict_of(bench_timing now, bench_timing base)
+{
+    return bench_compare(&now, &base, 0.05);
+}
+
+/* Medians whose least sample says nothing. */
+#define AROUND(median, spread) ((bench_timing){.median_ms = (median), .spread_ms = (spread)})
+
 Test(bench_verdict, knows_the_spread_and_the_tolerance)
 {
-    bench_timing now = {.median_ms = 11.0, .spread_ms = 0.0};
-    cr_expect_eq(bench_compare(&now, 10.0, 0.0, 0.05), BENCH_SLOWER);
-    cr_expect_eq(bench_compare(&now, 12.0, 0.0, 0.05), BENCH_FASTER);
-    cr_expect_eq(bench_compare(&now, 10.6, 0.0, 0.05), BENCH_SAME);
+    cr_expect_eq(verdict_of(AROUND(11.0, 0.0), AROUND(10.0, 0.0)), BENCH_SLOWER);
+    cr_expect_eq(verdict_of(AROUND(11.0, 0.0), AROUND(12.0, 0.0)), BENCH_FASTER);
+    cr_expect_eq(verdict_of(AROUND(11.0, 0.0), AROUND(10.6, 0.0)), BENCH_SAME);
     /* 1 ms is within spreads of 0.8 and 0.7 (1.06 together), but not within one of them. */
-    now.spread_ms = 0.8;
-    cr_expect_eq(bench_compare(&now, 10.0, 0.7, 0.05), BENCH_SAME);
-    cr_expect_eq(bench_compare(&now, 10.0, 0.0, 0.05), BENCH_SLOWER);
+    cr_expect_eq(verdict_of(AROUND(11.0, 0.8), AROUND(10.0, 0.7)), BENCH_SAME);
+    cr_expect_eq(verdict_of(AROUND(11.0, 0.8), AROUND(10.0, 0.0)), BENCH_SLOWER);
     cr_expect_str_eq(bench_verdict_name(BENCH_SLOWER), "slower");
+}
+
+Test(bench_verdict, is_not_fooled_by_a_spread_that_lies_wholly_above)
+{
+    bench_timing wide = {.median_ms = 11.0, .min_ms = 10.6, .spread_ms = 9.0};
+    cr_expect_eq(verdict_of(wide, AROUND(10.0, 0.2)), BENCH_SLOWER);
+    cr_expect_eq(verdict_of(AROUND(10.0, 0.2), wide), BENCH_FASTER);
+    cr_expect_eq(verdict_of(wide, AROUND(10.0, 0.7)), BENCH_SAME);
+    wide.min_ms = 10.4; /* within the tolerance */
+    cr_expect_eq(verdict_of(wide, AROUND(10.0, 0.2)), BENCH_SAME);
 }
 
 /* ---- counting --------------------------------------------------------------------------------*/
@@ -184,6 +200,8 @@ Test(bench_files, a_baseline_gives_each_row_its_verdict)
     cr_expect_eq(verdict_against("[" BASE_ROW "}]", 1.01), BENCH_SAME);
     cr_expect_eq(verdict_against("[" BASE_ROW "}]", 2.0), BENCH_SLOWER);
     cr_expect_eq(verdict_against("[" BASE_ROW ", \"ms_spread\": 1.5}]", 2.0), BENCH_SAME);
+    cr_expect_eq(verdict_against("[" BASE_ROW ", \"ms_spread\": 1, \"ms_min\": 0.9}]", 0.5),
+                 BENCH_FASTER);
     cr_expect_eq(verdict_against("[" BASE_ROW ", \"activation\": \"gelu\"}]", 2.0), BENCH_NEW);
     cr_expect_eq(verdict_against(BASE_ROW "}\n", 2.0), BENCH_SLOWER); /* JSON Lines */
     /* and two of them, the second of which is the one. */
