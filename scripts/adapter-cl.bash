@@ -10,10 +10,15 @@ _adapter_cl_commands() {
 }
 
 _adapter_cl_words() {
+    case "$1 $2" in
+    "bench --device" | "bench --engine") echo "all" ;;
+    esac
     case "$2" in
     --device) echo "cpu gpu accelerator" ;;
     --engine) echo "auto gemm fused reference" ;;
     --tuning) echo "on off" ;;
+    --passes) echo "forward forward_backward step latency start all" ;;
+    bench) echo "adapter first-forward" ;;
     --init) echo "identity houlsby houlsby_paper bert mam" ;;
     --optimizer) echo "adam adamw sgd" ;;
     --schedule) echo "linear cosine constant" ;;
@@ -22,7 +27,7 @@ _adapter_cl_words() {
             "tanh exp linear softplus softsign log_sigmoid hard_tanh hard_sigmoid hard_silu" \
             "softmax log_softmax log_sumexp"
         ;;
-    -o | --output)
+    -o | --output | --format)
         case "$1" in
         devices | info | tune) echo "text json" ;;
         bench) echo "md csv json jsonl" ;;

@@ -19,6 +19,7 @@
 /* A command's own options, then the common ones. */
 typedef struct option_table {
     const option_spec *specs[OPTIONS_MOST];
+    size_t own;
     size_t count;
 } option_table;
 
@@ -38,11 +39,10 @@ static void print_help(const command_spec *command, const option_table *table)
 {
     printf("Usage: adapter-cl %s %s\n\n%s\n", command->name, command->synopsis,
            command->description);
-    size_t own = table->count - COMMON_COUNT;
-    if (own > 0) printf("\nOptions:\n");
-    for (size_t i = 0; i < own; i++) print_option(table->specs[i]);
+    if (table->own > 0) printf("\nOptions:\n");
+    for (size_t i = 0; i < table->own; i++) print_option(table->specs[i]);
     printf("\nOptions of every command:\n");
-    for (size_t i = own; i < table->count; i++) print_option(table->specs[i]);
+    for (size_t i = table->own; i < table->count; i++) print_option(table->specs[i]);
     printf("\nExamples:\n%s\n", command->examples);
 }
 
@@ -272,6 +272,14 @@ static int take_operands(const session *s, const command_spec *command, int argc
     return DONE;
 }
 
+/* A command that understands more by a common option than others do has its own in its place. */
+static bool has_own(const option_table *table, const char *name)
+{
+    for (size_t i = 0; i < table->own; i++)
+        if (strcmp(table->specs[i]->name, name) == 0) return true;
+    return false;
+}
+
 bool options_parse(session *s, const command_spec *command, const option_spec *specs, size_t count,
                    int argc, char **argv, const char *operands[OPERANDS_MOST], int *exit_status)
 {
@@ -290,9 +298,10 @@ bool options_parse(session *s, const command_spec *command, const option_spec *s
          "say what the library does; twice: all of it"},
         {"help", 0, OPTION_FLAG, &help, NULL, "show this and leave"},
     };
-    option_table table = {.count = 0};
-    for (size_t i = 0; i < count; i++) table.specs[table.count++] = &specs[i];
-    for (size_t i = 0; i < COMMON_COUNT; i++) table.specs[table.count++] = &common[i];
+    option_table table = {.own = count, .count = count};
+    for (size_t i = 0; i < count; i++) table.specs[i] = &specs[i];
+    for (size_t i = 0; i < COMMON_COUNT; i++)
+        if (!has_own(&table, common[i].name)) table.specs[table.count++] = &common[i];
 
     *exit_status = parse_options(s, &table, argc, argv);
     if (*exit_status == DONE && help) {

@@ -38,7 +38,7 @@ typedef struct option_spec {
 
 /* Reads the options and operands of argv, where argv[0] is the command's name; operands that are
  * not given are NULL. True: go on. False: leave with *exit_status, for help was shown, or it was
- * said what is wrong. */
+ * said what is wrong. A spec with the name of a common option stands in its place. */
 bool options_parse(session *s, const command_spec *command, const option_spec *specs, size_t count,
                    int argc, char **argv, const char *operands[OPERANDS_MOST], int *exit_status);
 

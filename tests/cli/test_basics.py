@@ -86,7 +86,7 @@ class Usage(CliTest):
         self.refused("init", "--hiden", "4", status=2, says=["--hiden", "did you mean --hidden?"])
         self.refused("init", "--colour", status=2, says="--colour")
         self.refused("init", "-x", status=2, says="-x")
-        self.refused("bench", "--compare", "base.json", status=2, says="--compare")
+        self.refused("bench", "--contrast", "base.json", status=2, says="--contrast")
 
     def test_arguments_are_counted(self):
         self.refused("info", status=2, says="missing")
