@@ -22,31 +22,32 @@ static bool grow(adcl__added_tokens *list)
     return true;
 }
 
-adcl_status adcl__added_tokens_add(adcl__added_tokens *list, const adcl__added_token *token,
-                                   const char *path, adcl_error *error)
+adcl_status adcl__added_tokens_add(adcl__added_tokens *list, const char *text,
+                                   const adcl__added_token *token, const char *path,
+                                   adcl_error *error)
 {
     for (size_t i = 0; i < list->count; i++) {
         const adcl__added_token *other = &list->tokens[i];
-        bool same_text = strcmp(other->text, token->text) == 0;
+        bool same_text = strcmp(other->text, text) == 0;
         if (same_text && other->id == token->id) return ADCL_OK;
         if (same_text || other->id == token->id)
             return adcl__error_set(error, ADCL_ERR_FORMAT, 0,
                                    "%s: added token %s of id %d contradicts %s of id %d", path,
-                                   adcl__describe_name(token->text).text, token->id,
+                                   adcl__describe_name(text).text, token->id,
                                    adcl__describe_name(other->text).text, other->id);
     }
     if (list->count == ADCL__ADDED_TOKENS_MOST)
         return adcl__error_set(error, ADCL_ERR_UNSUPPORTED, 0,
                                "%s: expected at most %d added tokens", path,
                                ADCL__ADDED_TOKENS_MOST);
-    char *text = adcl__string_copy(token->text);
-    if (text == NULL || !grow(list)) {
-        free(text);
+    char *copy = adcl__string_copy(text);
+    if (copy == NULL || !grow(list)) {
+        free(copy);
         return adcl__error_set(error, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "%s: no memory to read it",
                                path);
     }
     list->tokens[list->count] = *token;
-    list->tokens[list->count].text = text;
+    list->tokens[list->count].text = copy;
     list->tokens[list->count++].pattern = NULL;
     return ADCL_OK;
 }

@@ -31,11 +31,12 @@ typedef struct adcl__added_tokens {
     size_t first[ADCL__ADDED_TOKEN_BUCKETS + 1]; /* where the buckets begin in `tokens` */
 } adcl__added_tokens;
 
-/* Adds a token, of which the text is copied, unless it is there already: who speaks first is
+/* Adds a token with a copy of `text` and the id and kind of `token`, unless it is there already: who speaks first is
  * believed about its kind. One text with two ids or one id with two texts is a contradiction. `path` is named in sentences. Errors: FORMAT,
  * UNSUPPORTED (too many), OUT_OF_HOST_MEMORY. */
-adcl_status adcl__added_tokens_add(adcl__added_tokens *list, const adcl__added_token *token,
-                                   const char *path, adcl_error *error);
+adcl_status adcl__added_tokens_add(adcl__added_tokens *list, const char *text,
+                                   const adcl__added_token *token, const char *path,
+                                   adcl_error *error);
 
 /* Makes the list ready for finding. False when memory runs out. */
 bool adcl__added_tokens_prepare(adcl__added_tokens *list, const adcl__normalizer *rules);

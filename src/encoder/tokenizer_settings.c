@@ -290,8 +290,9 @@ static adcl_status add_token(const reader *in, int file, const char *text, json_
             in->paths[file], adcl__describe_name(text).text, (int)id,
             own < 0 ? ", whose token of this id is " : ", which has another id for it",
             own < 0 ? adcl__describe_name(v->tokens[id].text).text : "");
-    adcl__added_token token = {(char *)text, (int32_t)id, normalized, single_word, NULL, 0};
-    return adcl__added_tokens_add(&in->out->added, &token, in->paths[file], in->error);
+    const adcl__added_token token = {
+        .id = (int32_t)id, .normalized = normalized, .single_word = single_word};
+    return adcl__added_tokens_add(&in->out->added, text, &token, in->paths[file], in->error);
 }
 
 static adcl_status add_described(const reader *in, int file, const json_t *token, json_int_t id)
