@@ -15,6 +15,7 @@ _adapter_cl_words() {
     --engine) echo "auto gemm fused reference" ;;
     --init) echo "identity houlsby houlsby_paper bert mam" ;;
     --optimizer) echo "adam adamw sgd" ;;
+    --format) echo "json ids tokens" ;;
     --schedule) echo "linear cosine constant" ;;
     --activation)
         echo "relu relu6 leaky_relu elu celu selu gelu gelu_tanh quick_gelu silu mish sigmoid" \
