@@ -3,8 +3,9 @@
  *
  *     usage: tokenizer_bench MODEL TEXT…
  *
- * Each line of a file is encoded alone, as applications do. The time is the processor's, the best of
- * several passes: it counts what the tokenizer does, not what else the machine does meanwhile. */
+ * Each line of a file is encoded alone, as applications do. The time is the processor's, the best
+ * of several passes: it counts what the tokenizer does, not what else the machine does meanwhile.
+ */
 #include <adapter_cl/tokenizer.h>
 
 #include <stdio.h>

@@ -50,7 +50,8 @@ static void write_text(const char *name, const char *text)
 
 /* A small vocabulary: the special tokens are 0 to 4. */
 #define SMALL SPECIALS "hug\n##s\n##gable\nthe\nun\n##hug\n!\nThe\ne\n\xC3\xA9\n"
-enum { PAD, UNK, CLS, SEP, MASK, HUG, S, GABLE, THE, UN, HUG_REST, BANG, BIG_THE, E, E_ACUTE, SIZE };
+enum { PAD, UNK, CLS, SEP, MASK, HUG, S, GABLE, THE, UN, HUG_REST, BANG, BIG_THE, E, E_ACUTE,
+       SIZE };
 
 static adcl_tokenizer *load_small(const char *vocabulary)
 {
@@ -98,8 +99,8 @@ static void expect_ids(const adcl_tokenizer *t, const char *text, size_t count, 
     adcl_encoding_destroy(&e);
 }
 
-#define EXPECT_IDS(t, text, ...)                                                                   \
-    expect_ids((t), (text), sizeof(int32_t[]){__VA_ARGS__} / sizeof(int32_t),                      \
+#define EXPECT_IDS(t, text, ...)                                              \
+    expect_ids((t), (text), sizeof(int32_t[]){__VA_ARGS__} / sizeof(int32_t), \
                (int32_t[]){__VA_ARGS__})
 
 /* ---- golden cases ----------------------------------------------------------------------------*/
@@ -108,7 +109,8 @@ static size_t read_ids(const json_t *array, int32_t *ids, size_t most)
 {
     size_t count = json_array_size(array);
     cr_assert_leq(count, most);
-    for (size_t i = 0; i < count; i++) ids[i] = (int32_t)json_integer_value(json_array_get(array, i));
+    for (size_t i = 0; i < count; i++)
+        ids[i] = (int32_t)json_integer_value(json_array_get(array, i));
     return count;
 }
 
@@ -117,7 +119,8 @@ static adcl_text_span span_of(const json_t *value)
     return (adcl_text_span){json_string_value(value), json_string_length(value)};
 }
 
-static void expect_case(const adcl_tokenizer *t, adcl_encoding *e, const json_t *object, size_t line)
+static void expect_case(const adcl_tokenizer *t, adcl_encoding *e, const json_t *object,
+                        size_t line)
 {
     enum { MOST = 4096 };
     int32_t ids[MOST], types[MOST] = {0};
@@ -144,8 +147,8 @@ static size_t for_each_line(const char *path, void (*handle)(const json_t *, siz
     cr_assert_not_null(file, "%s cannot be opened", path);
     size_t lines = 0;
     json_error_t why;
-    for (json_t *object; (object = json_loadf(file, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL,
-                                              &why)) != NULL;) {
+    for (json_t *object;
+         (object = json_loadf(file, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &why)) != NULL;) {
         handle(object, ++lines, user);
         json_decref(object);
     }
@@ -292,9 +295,9 @@ Test(tokenizer_rules, ids_and_tokens_name_each_other)
 
 /* ---- which file is believed ------------------------------------------------------------------*/
 
-#define FAST(normalizer, added)                                                                    \
-    "{\"normalizer\": {\"type\": \"BertNormalizer\"" normalizer "}, \"added_tokens\": [" added     \
-    "], \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}, \"model\": {\"type\": "              \
+#define FAST(normalizer, added)                                                                \
+    "{\"normalizer\": {\"type\": \"BertNormalizer\"" normalizer "}, \"added_tokens\": [" added \
+    "], \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}, \"model\": {\"type\": "           \
     "\"WordPiece\", \"max_input_chars_per_word\": 4, \"vocab\": {\"hug\": 5, \"<extra>\": 15}}}"
 
 Test(tokenizer_rules, case_is_kept_where_tokenizer_json_or_before_it_the_config_says_so)
@@ -338,8 +341,9 @@ Test(tokenizer_rules, special_tokens_have_the_names_of_the_files)
 
 Test(tokenizer_rules, added_tokens_come_from_three_files_and_the_first_is_believed)
 {
-    write_text("tokenizer_config.json",
-               "{\"added_tokens_decoder\": {\"15\": {\"content\": \"Big\", \"normalized\": true}}}");
+    write_text(
+        "tokenizer_config.json",
+        "{\"added_tokens_decoder\": {\"15\": {\"content\": \"Big\", \"normalized\": true}}}");
     write_text("tokenizer.json",
                FAST("", "{\"id\": 15, \"content\": \"Big\", \"normalized\": false}, "
                         "{\"id\": 16, \"content\": \"Small\", \"special\": true}"));
@@ -441,11 +445,12 @@ Test(tokenizer_rules, what_cannot_be_encoded_is_refused)
 {
     adcl_tokenizer *t = load_small(SMALL);
     const adcl_text_span good = {"hug", 3}, empty = {NULL, 0}, null = {NULL, 3};
-    const adcl_text_span bad[] = {{"hug\xFF", 4}, {"\xC3", 1}, {"\xED\xA0\x80", 3},
-                                  {"\xC0\x80", 2}, {"\xF4\x90\x80\x80", 4}};
+    const adcl_text_span bad[] = {
+        {"hug\xFF", 4}, {"\xC3", 1}, {"\xED\xA0\x80", 3}, {"\xC0\x80", 2}, {"\xF4\x90\x80\x80", 4}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        expect_refused(t, &bad[i], NULL, 0, i == 0 ? "text: expected UTF-8, got other bytes behind "
-                                                     "byte 3" : "text: expected UTF-8");
+        expect_refused(t, &bad[i], NULL, 0,
+                       i == 0 ? "text: expected UTF-8, got other bytes behind byte 3"
+                              : "text: expected UTF-8");
         expect_refused(t, &good, &bad[i], 0, "pair: expected UTF-8");
     }
     expect_refused(t, &null, NULL, 0, "text: expected 3 bytes, got NULL");
@@ -568,17 +573,18 @@ Test(tokenizer_load, damaged_settings_are_refused)
     expect_each_refused(ADCL_ERR_FORMAT, cases, sizeof cases / sizeof cases[0]);
 }
 
-#define PARTS(normalizer, pre_tokenizer, model, more)                                              \
-    "{\"normalizer\": {\"type\": \"" normalizer "\"}, \"pre_tokenizer\": {\"type\": \""            \
-    pre_tokenizer "\"}, \"model\": {\"type\": \"" model "\"" more "}}"
-#define TEMPLATE(single, pair)                                                                     \
-    PARTS("BertNormalizer", "BertPreTokenizer", "WordPiece",                                       \
-          "}, \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [" single         \
+#define PARTS(normalizer, pre_tokenizer, model, more)                                           \
+    "{\"normalizer\": {\"type\": \"" normalizer                                                 \
+    "\"}, \"pre_tokenizer\": {\"type\": \"" pre_tokenizer "\"}, \"model\": {\"type\": \"" model \
+    "\"" more "}}"
+#define TEMPLATE(single, pair)                                                             \
+    PARTS("BertNormalizer", "BertPreTokenizer", "WordPiece",                               \
+          "}, \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [" single \
           "], \"pair\": [" pair "]")
 #define STEP(kind, id, type) "{\"" kind "\": {\"id\": \"" id "\", \"type_id\": " type "}}"
-#define SINGLE                                                                                     \
-    STEP("SpecialToken", "[CLS]", "0") ", " STEP("Sequence", "A", "0") ", "                        \
-    STEP("SpecialToken", "[SEP]", "0")
+#define SINGLE                         \
+    STEP("SpecialToken", "[CLS]", "0") \
+    ", " STEP("Sequence", "A", "0") ", " STEP("SpecialToken", "[SEP]", "0")
 #define PAIR SINGLE ", " STEP("Sequence", "B", "1") ", " STEP("SpecialToken", "[SEP]", "1")
 
 Test(tokenizer_load, other_tokenizers_are_refused_by_name)

@@ -71,11 +71,11 @@ typedef struct adcl_encoding adcl_encoding;
 ADCL_API adcl_status adcl_encoding_create(adcl_encoding **out, adcl_error *error);
 ADCL_API void adcl_encoding_destroy(adcl_encoding **encoding);
 
-/* Encodes a text, [CLS] text [SEP], or a pair, [CLS] text [SEP] pair [SEP] (pair is NULL where there
- * is none). max_length bounds all tokens together, special ones among them; tokens at the end are
- * cut, of a pair those of the longer text. 0: no bound. After a failure the encoding is empty.
- * Errors: INVALID_ARGUMENT (NULL, bytes that are no UTF-8, a max_length without room for the special
- * tokens), OUT_OF_HOST_MEMORY. */
+/* Encodes a text, [CLS] text [SEP], or a pair, [CLS] text [SEP] pair [SEP] (pair is NULL where
+ * there is none). max_length bounds all tokens together, special ones among them; tokens at the end
+ * are cut, of a pair those of the longer text. 0: no bound. After a failure the encoding is empty.
+ * Errors: INVALID_ARGUMENT (NULL, bytes that are no UTF-8, a max_length without room for the
+ * special tokens), OUT_OF_HOST_MEMORY. */
 ADCL_API adcl_status adcl_tokenizer_encode(const adcl_tokenizer *tokenizer, adcl_encoding *encoding,
                                            const adcl_text_span *text, const adcl_text_span *pair,
                                            size_t max_length, adcl_error *error);

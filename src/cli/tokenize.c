@@ -185,8 +185,7 @@ static int tokenize_lines(session *s, tokenizing *t, FILE *file, const char *nam
 static int tokenize_file(session *s, tokenizing *t)
 {
     const char *path = t->options->input_path;
-    if (strcmp(path, "-") == 0)
-        return tokenize_lines(s, t, stdin, "standard input", tokenize_json);
+    if (strcmp(path, "-") == 0) return tokenize_lines(s, t, stdin, "standard input", tokenize_json);
     FILE *file = fopen(path, "rb");
     if (file == NULL) return session_fail(s, "%s: cannot be opened: %s", path, strerror(errno));
     int status = tokenize_lines(s, t, file, path, tokenize_json);

@@ -69,8 +69,8 @@ static bool make_pattern(adcl__added_token *token, const adcl__normalizer *rules
     static const adcl__normalizer as_it_is = {0};
     adcl__bytes pattern = {0};
     if (!adcl__bytes_reserve(&pattern, 1) ||
-        !adcl__normalize(token->normalized ? rules : &as_it_is,
-                         (const unsigned char *)token->text, strlen(token->text), &pattern)) {
+        !adcl__normalize(token->normalized ? rules : &as_it_is, (const unsigned char *)token->text,
+                         strlen(token->text), &pattern)) {
         adcl__bytes_free(&pattern);
         return false;
     }
@@ -126,8 +126,7 @@ static const adcl__added_token *match(const adcl__added_tokens *list, const size
 {
     for (size_t i = first[text[0]]; i < first[text[0] + 1]; i++) {
         const adcl__added_token *token = &list->tokens[i];
-        if (token->length <= size && memcmp(text, token->pattern, token->length) == 0)
-            return token;
+        if (token->length <= size && memcmp(text, token->pattern, token->length) == 0) return token;
     }
     return NULL;
 }

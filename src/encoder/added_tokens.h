@@ -9,7 +9,7 @@
 #include "base/error.h"
 
 typedef struct adcl__added_token {
-    char *text;       /* as its file spells it; owned by the list */
+    char *text; /* as its file spells it; owned by the list */
     int32_t id;
     bool normalized;  /* found in the normalized text rather than in the raw one */
     bool single_word; /* only where no letter or digit touches it */
@@ -31,9 +31,10 @@ typedef struct adcl__added_tokens {
     size_t first[ADCL__ADDED_TOKEN_BUCKETS + 1]; /* where the buckets begin in `tokens` */
 } adcl__added_tokens;
 
-/* Adds a token with a copy of `text` and the id and kind of `token`, unless it is there already: who speaks first is
- * believed about its kind. One text with two ids or one id with two texts is a contradiction. `path` is named in sentences. Errors: FORMAT,
- * UNSUPPORTED (too many), OUT_OF_HOST_MEMORY. */
+/* Adds a token with a copy of `text` and the id and kind of `token`, unless it is there already:
+ * who speaks first is believed about its kind. One text with two ids or one id with two texts is a
+ * contradiction. `path` is named in sentences. Errors: FORMAT, UNSUPPORTED (too many),
+ * OUT_OF_HOST_MEMORY. */
 adcl_status adcl__added_tokens_add(adcl__added_tokens *list, const char *text,
                                    const adcl__added_token *token, const char *path,
                                    adcl_error *error);

@@ -68,8 +68,8 @@ static bool add_word(const encoder *e, const unsigned char *word, size_t size)
     for (size_t i = 0, step; known && i < size; i += step) {
         step = size;
         adcl__token_place place = i == 0 ? ADCL__WORD_BEGIN : ADCL__WORD_REST;
-        int32_t id = adcl__vocabulary_longest(&e->tokenizer->vocabulary, place, word + i, size - i,
-                                              &step);
+        int32_t id =
+            adcl__vocabulary_longest(&e->tokenizer->vocabulary, place, word + i, size - i, &step);
         known = id >= 0;
         if (known) content->ids[content->count++] = id;
     }

@@ -90,7 +90,7 @@ static bool is_dropped(int32_t c)
            category == UTF8PROC_CATEGORY_CO;
 }
 
-/* The blocks of unified and compatibility ideographs, with the gap at 2B820 that the original has. */
+/* The blocks of ideographs, with the gap at 2B820 that the original has. */
 static bool is_chinese(int32_t c)
 {
     return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
@@ -192,8 +192,7 @@ static void write_decomposed(writer *w, int32_t c)
 {
     utf8proc_int32_t parts[8];
     int boundary = 0;
-    utf8proc_ssize_t count =
-        utf8proc_decompose_char(c, parts, 8, UTF8PROC_DECOMPOSE, &boundary);
+    utf8proc_ssize_t count = utf8proc_decompose_char(c, parts, 8, UTF8PROC_DECOMPOSE, &boundary);
     for (utf8proc_ssize_t i = 0; i < count; i++) write_stripped(w, parts[i]);
 }
 

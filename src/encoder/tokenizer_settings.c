@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tokenizer_settings.c – four files may speak of the same thing; the first of this list that does is
- * believed:
+/* tokenizer_settings.c – four files may speak of the same thing; the first of this list that does
+ * is believed:
  *
  *     tokenizer_config.json   do_lower_case, strip_accents, tokenize_chinese_chars, …_token,
  *                             added_tokens_decoder
@@ -8,8 +8,8 @@
  *     special_tokens_map.json …_token
  *     added_tokens.json       {"token": id}
  *
- * What this tokenizer cannot do is refused by name rather than ignored: other ids than the model was
- * trained with would look like a bad model. */
+ * What this tokenizer cannot do is refused by name rather than ignored: other ids than the model
+ * was trained with would look like a bad model. */
 #include "encoder/tokenizer_settings.h"
 
 #include "base/platform.h"
@@ -37,7 +37,7 @@ typedef struct reader {
     adcl_error *error;
     adcl__tokenizer_settings *out;
     char *paths[FILE_COUNT];
-    json_t *files[FILE_COUNT]; /* NULL: not there */
+    json_t *files[FILE_COUNT];                 /* NULL: not there */
     const char *special[ADCL__SPECIAL_TOKENS]; /* names, in a file or static */
 } reader;
 
@@ -80,8 +80,9 @@ static adcl_status parse_file(reader *in, int file, const unsigned char *bytes, 
     if (in->files[file] == NULL && json_error_code(&why) == json_error_out_of_memory)
         return out_of_memory(in);
     if (in->files[file] == NULL)
-        return adcl__error_set(in->error, ADCL_ERR_FORMAT, 0, "%s: expected JSON, got at line %d: %s",
-                               in->paths[file], why.line, adcl__describe_name(why.text).text);
+        return adcl__error_set(in->error, ADCL_ERR_FORMAT, 0,
+                               "%s: expected JSON, got at line %d: %s", in->paths[file], why.line,
+                               adcl__describe_name(why.text).text);
     if (!json_is_object(in->files[file]))
         return adcl__error_set(in->error, ADCL_ERR_FORMAT, 0, "%s: expected a JSON object",
                                in->paths[file]);
@@ -242,8 +243,8 @@ static adcl_status read_rules(const reader *in)
     adcl__normalizer *rules = &in->out->rules;
     *rules = (adcl__normalizer){.clean_text = true, .split_chinese = true, .lowercase = true};
     ADCL_TRY(read_rule(in, "do_lower_case", "lowercase", &rules->lowercase));
-    ADCL_TRY(read_rule(in, "tokenize_chinese_chars", "handle_chinese_chars",
-                       &rules->split_chinese));
+    ADCL_TRY(
+        read_rule(in, "tokenize_chinese_chars", "handle_chinese_chars", &rules->split_chinese));
     ADCL_TRY(read_rule(in, NULL, "clean_text", &rules->clean_text));
     rules->strip_accents = rules->lowercase;
     return read_rule(in, "strip_accents", "strip_accents", &rules->strip_accents);
@@ -383,8 +384,8 @@ static adcl_status add_mapped(const reader *in)
     json_t *id;
     json_object_foreach(in->files[ADDED], text, id) {
         if (!json_is_integer(id)) return unexpected(in, ADDED, "added tokens", "an id for each");
-        ADCL_TRY(add_token(in, ADDED, text, json_integer_value(id), !is_special_name(in, text),
-                           false));
+        ADCL_TRY(
+            add_token(in, ADDED, text, json_integer_value(id), !is_special_name(in, text), false));
     }
     return ADCL_OK;
 }
@@ -407,7 +408,7 @@ static adcl_status read_settings(reader *in)
     ADCL_TRY(add_mapped(in));
     ADCL_TRY(add_specials(in));
     return adcl__added_tokens_prepare(&in->out->added, &in->out->rules) ? ADCL_OK
-                                                                         : out_of_memory(in);
+                                                                        : out_of_memory(in);
 }
 
 adcl_status adcl__tokenizer_settings_read(adcl__tokenizer_settings *out, const char *folder,

@@ -13,9 +13,9 @@
 
 typedef struct adcl__tokenizer_settings {
     adcl__normalizer rules;
-    size_t word_most; /* characters; a longer word is unknown */
+    size_t word_most;                      /* characters; a longer word is unknown */
     int32_t special[ADCL__SPECIAL_TOKENS]; /* ids by adcl_special_token, −1: none */
-    adcl__added_tokens added; /* special ones among them, prepared */
+    adcl__added_tokens added;              /* special ones among them, prepared */
 } adcl__tokenizer_settings;
 
 /* Reads the files that are in the folder. The ids of special and added tokens are checked against

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vocabulary.h – the tokens of vocab.txt: by id, by spelling, and the longest one that a word begins
- * with. */
+/* vocabulary.h – the tokens of vocab.txt: by id, by spelling, and the longest one that a word
+ * begins with. */
 #ifndef ADCL_ENCODER_VOCABULARY_H
 #define ADCL_ENCODER_VOCABULARY_H
 
@@ -27,9 +27,9 @@ typedef struct adcl__vocabulary {
     char *text;                     /* the file, its line ends replaced by NUL */
     adcl__vocabulary_token *tokens; /* by id */
     size_t count;
-    adcl__vocabulary_slot *slots;   /* open addressing; mask + 1 of them, a power of two */
+    adcl__vocabulary_slot *slots; /* open addressing; mask + 1 of them, a power of two */
     size_t mask;
-    size_t longest[2];              /* bytes of the longest token of each place, without "##" */
+    size_t longest[2]; /* bytes of the longest token of each place, without "##" */
 } adcl__vocabulary;
 
 /* Reads a vocabulary of one token a line, LF or CRLF; the id is the line's number from 0. Takes

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* fuzz_tokenizer.c – the first byte chooses: 0, the rest is a vocabulary; 1, it is a text for a fixed
- * vocabulary under the rules that the second byte has as bits; other, both at once, the vocabulary up
- * to the first NUL. */
+/* fuzz_tokenizer.c – the first byte chooses: 0, the rest is a vocabulary; 1, it is a text for a
+ * fixed vocabulary under the rules that the second byte has as bits; other, both at once, the
+ * vocabulary up to the first NUL. */
 #include "fuzz/target.h"
 
 #include "encoder/tokenizer.h"
@@ -67,8 +67,8 @@ static void encode(adcl_tokenizer *t, const adcl_text_span *text, size_t max_len
 static void encode_with(adcl__vocabulary *vocabulary, unsigned rules, const adcl_text_span *text)
 {
     adcl_tokenizer t = {.vocabulary = *vocabulary, .size = vocabulary->count + 5};
-    t.settings = (adcl__tokenizer_settings){
-        .rules = {rules & 1, rules & 2, rules & 4, rules & 8}, .word_most = 100};
+    t.settings = (adcl__tokenizer_settings){.rules = {rules & 1, rules & 2, rules & 4, rules & 8},
+                                            .word_most = 100};
     for (int i = 0; i < ADCL__SPECIAL_TOKENS; i++) t.settings.special[i] = 0;
     int32_t id = (int32_t)vocabulary->count;
     add_token(&t.settings.added, "[SEP]", id, false, false);
