@@ -6,7 +6,6 @@
 #include <criterion/criterion.h>
 
 #include <jansson.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -636,35 +635,4 @@ Test(tokenizer_load, there_are_not_more_added_tokens_than_any_model_has)
     write_text("added_tokens.json", text);
     free(text);
     expect_load_fails(ADCL_ERR_UNSUPPORTED, "at most 10000 added tokens");
-}
-
-/* ---- threads ---------------------------------------------------------------------------------*/
-
-static void *encode_often(void *user)
-{
-    const adcl_tokenizer *t = user;
-    adcl_encoding *e = NULL;
-    bool good = adcl_encoding_create(&e, NULL) == ADCL_OK;
-    for (int i = 0; good && i < 2000; i++) {
-        adcl_text_span text = {"unhugs [SEP] \xC3\x89!", 16};
-        good = adcl_tokenizer_encode(t, e, &text, NULL, 0, NULL) == ADCL_OK &&
-               adcl_encoding_count(e) == 8 && adcl_encoding_ids(e)[5] == E;
-    }
-    adcl_encoding_destroy(&e);
-    return good ? user : NULL;
-}
-
-Test(tokenizer_rules, threads_share_a_tokenizer)
-{
-    enum { THREADS = 4 };
-    adcl_tokenizer *t = load_small(SMALL);
-    pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++)
-        cr_assert_eq(pthread_create(&threads[i], NULL, encode_often, t), 0);
-    for (int i = 0; i < THREADS; i++) {
-        void *result;
-        pthread_join(threads[i], &result);
-        cr_expect_eq(result, t);
-    }
-    adcl_tokenizer_destroy(&t);
 }
