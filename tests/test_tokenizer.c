@@ -52,6 +52,9 @@ static void write_text(const char *name, const char *text)
 enum { PAD, UNK, CLS, SEP, MASK, HUG, S, GABLE, THE, UN, HUG_REST, BANG, BIG_THE, E, E_ACUTE,
        SIZE };
 
+#define CONFIG "tokenizer_config.json"
+#define ADDED(tokens) "{\"added_tokens_decoder\": {" tokens "}}"
+
 static adcl_tokenizer *load_small(const char *vocabulary)
 {
     write_text("vocab.txt", vocabulary);
@@ -307,10 +310,10 @@ Test(tokenizer_rules, case_is_kept_where_tokenizer_json_or_before_it_the_config_
     t = load_with("tokenizer.json", FAST(", \"lowercase\": false", ""));
     EXPECT_IDS(t, "The \xC3\xA9 hugs hugss", BIG_THE, E_ACUTE, HUG, S, UNK);
     adcl_tokenizer_destroy(&t);
-    t = load_with("tokenizer_config.json", "{\"strip_accents\": true}");
+    t = load_with(CONFIG, "{\"strip_accents\": true}");
     EXPECT_IDS(t, "The \xC3\xA9", BIG_THE, E);
     adcl_tokenizer_destroy(&t);
-    t = load_with("tokenizer_config.json", "{\"do_lower_case\": true, \"strip_accents\": false}");
+    t = load_with(CONFIG, "{\"do_lower_case\": true, \"strip_accents\": false}");
     EXPECT_IDS(t, "The \xC3\xA9 \xC3\x89", THE, E_ACUTE, E_ACUTE);
     adcl_tokenizer_destroy(&t);
 }
@@ -327,7 +330,7 @@ Test(tokenizer_rules, special_tokens_have_the_names_of_the_files)
 {
     write_text("special_tokens_map.json", "{\"mask_token\": \"!\", \"sep_token\": \"e\"}");
     adcl_tokenizer *t =
-        load_with("tokenizer_config.json", "{\"cls_token\": {\"content\": \"the\"}, \"sep_token\": "
+        load_with(CONFIG, "{\"cls_token\": {\"content\": \"the\"}, \"sep_token\": "
                                            "\"un\", \"pad_token\": null, \"additional_special_"
                                            "tokens\": [\"hug\", \"nowhere\"]}");
     cr_expect_eq(adcl_tokenizer_special(t, ADCL_TOKEN_CLS), THE);
@@ -363,6 +366,24 @@ Test(tokenizer_rules, of_several_added_tokens_the_longest_is_found)
     EXPECT_IDS(t, "abcab abhug abab", 16, 15, 15, HUG, 15, 15);
     EXPECT_IDS(t, "hugs hugshug !hugs! \xC3\xA9hugs", 17, HUG, S, HUG_REST, BANG, 17, BANG, E,
                HUG_REST, S);
+    adcl_tokenizer_destroy(&t);
+}
+
+Test(tokenizer_rules, a_token_that_does_not_stand_alone_hides_what_is_in_it)
+{
+    adcl_tokenizer *t = load_with(
+        CONFIG, ADDED("\"15\": {\"content\": \"hugs\", \"special\": true, \"single_word\": true}, "
+                      "\"16\": {\"content\": \"s\", \"special\": true}"));
+    EXPECT_IDS(t, "hugss s", HUG, S, 16, 16);
+    adcl_tokenizer_destroy(&t);
+}
+
+Test(tokenizer_rules, the_blocks_of_chinese_characters_are_those_of_the_original)
+{
+    adcl_tokenizer *t = load_small(SMALL);
+    EXPECT_IDS(t, "hug\xF0\xAB\xA0\x9Fhug", HUG, UNK, HUG); /* U+2B81F */
+    EXPECT_IDS(t, "hug\xF0\xAB\xA0\xA0hug", UNK);           /* U+2B820 */
+    EXPECT_IDS(t, "hug\xF0\xAB\xA4\xA0hug", HUG, UNK, HUG); /* U+2B920 */
     adcl_tokenizer_destroy(&t);
 }
 
@@ -535,9 +556,6 @@ static void expect_each_refused(adcl_status status, const bad_file *cases, size_
         cr_assert_eq(remove(adcl_test_path(cases[i].file)), 0);
     }
 }
-
-#define CONFIG "tokenizer_config.json"
-#define ADDED(tokens) "{\"added_tokens_decoder\": {" tokens "}}"
 
 Test(tokenizer_load, damaged_settings_are_refused)
 {
