@@ -13,6 +13,8 @@
 #include "faults/memory_faults.h"
 #include "faults/opencl_faults.h"
 
+#include "encoder/model_config.h"
+
 #include <adapter_cl/adapter_cl.h>
 
 #include <clblast_c.h>
@@ -95,6 +97,12 @@ static adcl_status encode_pair(world *w)
     if (w->encoding == NULL && adcl_encoding_create(&w->encoding, &w->error) != ADCL_OK)
         return w->error.status;
     return adcl_tokenizer_encode(w->tokenizer, w->encoding, &span, &span, 0, &w->error);
+}
+
+static adcl_status read_model_config(world *w)
+{
+    adcl__model_config config;
+    return adcl__model_config_read(&config, model_path, &w->error);
 }
 
 static adcl_status open_context(world *w)
@@ -308,6 +316,7 @@ static const struct {
 #define STAGE(run, once) {#run, run, once}
     STAGE(load_tokenizer, true),
     STAGE(encode_pair, true),
+    STAGE(read_model_config, true),
     STAGE(open_context, true),
     STAGE(share_context, true),
     STAGE(create_adapter, true),
@@ -431,9 +440,13 @@ static void require_injectors(void)
 static const char *const model_files[][2] = {
     {"vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\n##a\n"},
     {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"9\": {\"content\": \"A\"}}}"},
-    {"tokenizer.json", "{\"model\": {\"vocab\": {}}, \"normalizer\": {\"type\": \"BertNormalizer\"},"
-                       " \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}}"},
+    {"tokenizer.json",
+     "{\"model\": {\"vocab\": {}}, \"normalizer\": {\"type\": \"BertNormalizer\"}, "
+     "\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}}"},
     {"added_tokens.json", "{\"b\": 10}"},
+    {"config.json", "{\"model_type\": \"bert\", \"vocab_size\": 11, \"hidden_size\": 8, "
+                    "\"num_hidden_layers\": 1, \"num_attention_heads\": 1, "
+                    "\"intermediate_size\": 8, \"max_position_embeddings\": 8}"},
 };
 
 static const char *model_file(size_t i)

@@ -12,11 +12,9 @@
  * was trained with would look like a bad model. */
 #include "encoder/tokenizer_settings.h"
 
-#include "base/platform.h"
 #include "base/text.h"
+#include "encoder/json_file.h"
 #include "io/describe.h"
-
-#include <jansson.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -64,30 +62,7 @@ static adcl_status unsupported(const reader *in, int file, const char *key, cons
                            text != NULL ? adcl__describe_name(text).text : "something else");
 }
 
-/* A value of an object, NULL where there is none or where it is null. */
-static const json_t *get(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    return json_is_null(value) ? NULL : value;
-}
-
 /* ---- the files -------------------------------------------------------------------------------*/
-
-static adcl_status parse_file(reader *in, int file, const unsigned char *bytes, size_t size)
-{
-    json_error_t why;
-    in->files[file] = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &why);
-    if (in->files[file] == NULL && json_error_code(&why) == json_error_out_of_memory)
-        return out_of_memory(in);
-    if (in->files[file] == NULL)
-        return adcl__error_set(in->error, ADCL_ERR_FORMAT, 0,
-                               "%s: expected JSON, got at line %d: %s", in->paths[file], why.line,
-                               adcl__describe_name(why.text).text);
-    if (!json_is_object(in->files[file]))
-        return adcl__error_set(in->error, ADCL_ERR_FORMAT, 0, "%s: expected a JSON object",
-                               in->paths[file]);
-    return ADCL_OK;
-}
 
 static adcl_status read_file(reader *in, int file)
 {
@@ -95,16 +70,11 @@ static adcl_status read_file(reader *in, int file)
     adcl__text_append(&path, "%s/%s", in->folder, file_names[file]);
     in->paths[file] = path.bytes;
     if (path.failed) return out_of_memory(in);
-    unsigned char *bytes;
-    size_t size;
     adcl_error error;
-    adcl_status status = adcl__file_read(path.bytes, &bytes, &size, &error);
-    if (status == ADCL_ERR_FILE && error.native_code == ENOENT) return ADCL_OK;
-    if (status != ADCL_OK)
-        return adcl__error_set(in->error, status, error.native_code, "%s", error.message);
-    status = parse_file(in, file, bytes, size);
-    free(bytes);
-    return status;
+    adcl_status status = adcl__json_file_read(&in->files[file], path.bytes, &error);
+    if (status == ADCL_OK || (status == ADCL_ERR_FILE && error.native_code == ENOENT))
+        return ADCL_OK;
+    return adcl__error_set(in->error, status, error.native_code, "%s", error.message);
 }
 
 /* ---- what kind of tokenizer it is ------------------------------------------------------------*/
@@ -116,7 +86,7 @@ static adcl_status check_class(const reader *in)
         "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer",
         "RetriBertTokenizer", "LayoutLMTokenizer", "PreTrainedTokenizer",
     };
-    const json_t *value = get(in->files[CONFIG], "tokenizer_class");
+    const json_t *value = adcl__json_get(in->files[CONFIG], "tokenizer_class");
     if (value == NULL) return ADCL_OK;
     const char *name = json_is_string(value) ? json_string_value(value) : "";
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
@@ -133,7 +103,7 @@ static adcl_status check_class(const reader *in)
 static adcl_status check_type(const reader *in, const char *part, const char *expected)
 {
     const json_t *object = json_object_get(in->files[FAST], part);
-    const json_t *type = json_is_object(object) ? get(object, "type") : object;
+    const json_t *type = json_is_object(object) ? adcl__json_get(object, "type") : object;
     if (json_is_object(object) && type == NULL && strcmp(part, "model") == 0) return ADCL_OK;
     if (json_is_string(type) && strcmp(json_string_value(type), expected) == 0) return ADCL_OK;
     return unsupported(in, FAST, part, expected, type);
@@ -162,8 +132,8 @@ static json_t *expected_templates(const reader *in)
 /* The frame around the texts: a template, or the type whose name says it. */
 static adcl_status check_post_processor(const reader *in)
 {
-    const json_t *object = get(in->files[FAST], "post_processor");
-    const json_t *type = get(object, "type");
+    const json_t *object = adcl__json_get(in->files[FAST], "post_processor");
+    const json_t *type = adcl__json_get(object, "type");
     const char *name = json_is_string(type) ? json_string_value(type) : "";
     if (object == NULL || strcmp(name, "BertProcessing") == 0) return ADCL_OK;
     if (strcmp(name, "TemplateProcessing") != 0)
@@ -205,10 +175,10 @@ static adcl_status check_model(const reader *in)
     ADCL_TRY(check_type(in, "normalizer", "BertNormalizer"));
     ADCL_TRY(check_type(in, "pre_tokenizer", "BertPreTokenizer"));
     json_t *model = json_object_get(in->files[FAST], "model");
-    const json_t *prefix = get(model, "continuing_subword_prefix");
+    const json_t *prefix = adcl__json_get(model, "continuing_subword_prefix");
     if (prefix != NULL && (!json_is_string(prefix) || strcmp(json_string_value(prefix), "##") != 0))
         return unsupported(in, FAST, "continuing_subword_prefix", "\"##\"", prefix);
-    const json_t *most = get(model, "max_input_chars_per_word");
+    const json_t *most = adcl__json_get(model, "max_input_chars_per_word");
     if (most != NULL) {
         if (!json_is_integer(most) || json_integer_value(most) < 1)
             return unexpected(in, FAST, "max_input_chars_per_word", "a whole number of at least 1");
@@ -226,11 +196,11 @@ static adcl_status read_rule(const reader *in, const char *config_key, const cha
 {
     int file = CONFIG;
     const char *key = config_key;
-    const json_t *value = config_key != NULL ? get(in->files[CONFIG], config_key) : NULL;
+    const json_t *value = config_key != NULL ? adcl__json_get(in->files[CONFIG], config_key) : NULL;
     if (value == NULL) {
         file = FAST;
         key = fast_key;
-        value = get(json_object_get(in->files[FAST], "normalizer"), fast_key);
+        value = adcl__json_get(json_object_get(in->files[FAST], "normalizer"), fast_key);
     }
     if (value == NULL) return ADCL_OK;
     if (!json_is_boolean(value)) return unexpected(in, file, key, "true or false");
@@ -267,7 +237,7 @@ static adcl_status read_special_names(reader *in)
     for (size_t i = 0; i < ADCL__SPECIAL_TOKENS; i++) {
         in->special[i] = names[i];
         for (size_t f = 2; f-- > 0;) {
-            const json_t *value = get(in->files[files[f]], keys[i]);
+            const json_t *value = adcl__json_get(in->files[files[f]], keys[i]);
             if (value == NULL) continue;
             in->special[i] = token_text(value);
             if (in->special[i] == NULL)
@@ -300,10 +270,10 @@ static adcl_status add_described(const reader *in, int file, const json_t *token
 {
     const char *text = json_is_object(token) ? token_text(token) : NULL;
     if (text == NULL) return unexpected(in, file, "added tokens", "objects with \"content\"");
-    const json_t *normalized = get(token, "normalized");
+    const json_t *normalized = adcl__json_get(token, "normalized");
     bool is_normalized =
-        normalized != NULL ? json_is_true(normalized) : !json_is_true(get(token, "special"));
-    return add_token(in, file, text, id, is_normalized, json_is_true(get(token, "single_word")));
+        normalized != NULL ? json_is_true(normalized) : !json_is_true(adcl__json_get(token, "special"));
+    return add_token(in, file, text, id, is_normalized, json_is_true(adcl__json_get(token, "single_word")));
 }
 
 /* tokenizer_config.json: {"100": {"content": "[UNK]", …}, …} */
@@ -360,7 +330,7 @@ static adcl_status add_specials(const reader *in)
     for (int f = 0; f < 2; f++) {
         size_t i;
         json_t *token;
-        json_array_foreach(get(in->files[files[f]], "additional_special_tokens"), i, token) {
+        json_array_foreach(adcl__json_get(in->files[files[f]], "additional_special_tokens"), i, token) {
             int32_t id;
             if (token_text(token) == NULL)
                 return unexpected(in, files[f], "additional_special_tokens", "strings");
