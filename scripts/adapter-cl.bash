@@ -21,6 +21,7 @@ _adapter_cl_words() {
     bench) echo "adapter first-forward" ;;
     --init) echo "identity houlsby houlsby_paper bert mam" ;;
     --optimizer) echo "adam adamw sgd" ;;
+    --format) echo "json ids tokens" ;;
     --schedule) echo "linear cosine constant" ;;
     --activation)
         echo "relu relu6 leaky_relu elu celu selu gelu gelu_tanh quick_gelu silu mish sigmoid" \

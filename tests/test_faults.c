@@ -9,9 +9,11 @@
  *     usage: test_faults opencl|memory once|lasting
  *
  * A plain program: leaks of host memory are LeakSanitizer's, which Criterion keeps from being seen. */
-#define _POSIX_C_SOURCE 200809L /* glob */
+#define _POSIX_C_SOURCE 200809L /* glob, mkdir, rmdir */
 #include "faults/memory_faults.h"
 #include "faults/opencl_faults.h"
+
+#include "encoder/model_config.h"
 
 #include <adapter_cl/adapter_cl.h>
 
@@ -21,6 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { ROWS = 5, HIDDEN = 12, BOTTLENECK = 3, CLASSES = 4 };
 
@@ -41,10 +45,12 @@ typedef struct world {
     float memory[ROWS * HIDDEN];
     adcl_safetensors *checkpoint;
     adcl_cache *cache;
+    adcl_tokenizer *tokenizer;
+    adcl_encoding *encoding;
 } world;
 
 /* In the working folder, named after the sweep, so that sweeps may run at the same time. */
-static char adapter_path[64], checkpoint_path[64], cache_path[64];
+static char adapter_path[64], checkpoint_path[64], cache_path[64], model_path[64];
 
 /* Ends the program with a sentence unless `condition` holds. */
 static void require(bool condition, const char *format, ...)
@@ -61,6 +67,8 @@ static void require(bool condition, const char *format, ...)
 static void world_destroy(world *w)
 {
     adcl_cache_close(&w->cache);
+    adcl_encoding_destroy(&w->encoding);
+    adcl_tokenizer_destroy(&w->tokenizer);
     adcl_safetensors_destroy(&w->checkpoint);
     adcl_tensor *tensors[] = {w->x, w->y, w->dy, w->dx, w->logits, w->labels, w->value, w->on_host};
     for (size_t i = 0; i < sizeof tensors / sizeof tensors[0]; i++) adcl_tensor_destroy(&tensors[i]);
@@ -79,6 +87,28 @@ static void world_destroy(world *w)
 }
 
 /* ---- the stages -------------------------------------------------------------------------------*/
+
+static adcl_status load_tokenizer(world *w)
+{
+    return adcl_tokenizer_load(&w->tokenizer, model_path, &w->error);
+}
+
+/* Longer than what an encoding has room for at first, and with tokens of both added kinds. */
+static adcl_status encode_pair(world *w)
+{
+    static char text[4096];
+    for (size_t i = 0; i + 10 < sizeof text; i += 10) memcpy(text + i, "a [SEP] A ", 10);
+    adcl_text_span span = {text, sizeof text - 6};
+    if (w->encoding == NULL && adcl_encoding_create(&w->encoding, &w->error) != ADCL_OK)
+        return w->error.status;
+    return adcl_tokenizer_encode(w->tokenizer, w->encoding, &span, &span, 0, &w->error);
+}
+
+static adcl_status read_model_config(world *w)
+{
+    adcl__model_config config;
+    return adcl__model_config_read(&config, model_path, &w->error);
+}
 
 static adcl_status open_context(world *w)
 {
@@ -340,6 +370,9 @@ static const struct {
     STAGE(open_cache, true),
     STAGE(put_in_cache, false),
     STAGE(get_from_cache, false),
+    STAGE(load_tokenizer, true),
+    STAGE(encode_pair, true),
+    STAGE(read_model_config, true),
     STAGE(open_context, true),
     STAGE(share_context, true),
     STAGE(create_adapter, true),
@@ -475,6 +508,43 @@ static void remove_cache(void)
     remove(cache_path);
 }
 
+/* ---- the model's folder -----------------------------------------------------------------------*/
+
+static const char *const model_files[][2] = {
+    {"vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\n##a\n"},
+    {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"9\": {\"content\": \"A\"}}}"},
+    {"tokenizer.json",
+     "{\"model\": {\"vocab\": {}}, \"normalizer\": {\"type\": \"BertNormalizer\"}, "
+     "\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}}"},
+    {"added_tokens.json", "{\"b\": 10}"},
+    {"config.json", "{\"model_type\": \"bert\", \"vocab_size\": 11, \"hidden_size\": 8, "
+                    "\"num_hidden_layers\": 1, \"num_attention_heads\": 1, "
+                    "\"intermediate_size\": 8, \"max_position_embeddings\": 8}"},
+};
+
+static const char *model_file(size_t i)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", model_path, model_files[i][0]);
+    return path;
+}
+
+static void make_model(void)
+{
+    mkdir(model_path, 0777);
+    for (size_t i = 0; i < sizeof model_files / sizeof model_files[0]; i++) {
+        FILE *file = fopen(model_file(i), "w");
+        require(file != NULL && fputs(model_files[i][1], file) >= 0 && fclose(file) == 0,
+                "%s cannot be written", model_file(i));
+    }
+}
+
+static void remove_model(void)
+{
+    for (size_t i = 0; i < sizeof model_files / sizeof model_files[0]; i++) remove(model_file(i));
+    rmdir(model_path);
+}
+
 int main(int argc, char **argv)
 {
     require(argc == 3, "usage: test_faults opencl|memory once|lasting");
@@ -484,8 +554,11 @@ int main(int argc, char **argv)
     snprintf(checkpoint_path, sizeof checkpoint_path, "faults-%s-%d.checkpoint", faults->what,
              lasting);
     snprintf(cache_path, sizeof cache_path, "faults-%s-%d.cache", faults->what, lasting);
+    snprintf(model_path, sizeof model_path, "faults-%s-%d.model", faults->what, lasting);
+    make_model();
     require_injectors();
     for (size_t stage = 0; stage < STAGE_COUNT; stage++) sweep(stage, faults, lasting);
+    remove_model();
     remove(adapter_path);
     remove(checkpoint_path);
     remove_cache();

@@ -312,6 +312,12 @@ bool options_parse(session *s, const command_spec *command, const option_spec *s
     return *exit_status == DONE;
 }
 
+char **options_operands(int argc, char **argv, size_t *count)
+{
+    *count = (size_t)(argc - optind);
+    return argv + optind;
+}
+
 int options_require(const session *s, bool given, const char *option)
 {
     return given ? DONE : session_misused(s, "option %s is missing", option);

@@ -24,6 +24,7 @@ COMMANDS = {
               "--beta1", "--beta2", "--epsilon", "--no-bias-correction", "--weight-decay",
               "--clip", "--checkpoint-every", "--log", "--cast"],
     "score": ["--logits", "--cast"],
+    "tokenize": ["--model", "--input", "--max-length", "--pairs", "--format"],
     "bench": ["--rows", "--hidden", "--bottleneck", "--shapes"],
     "tune": ["--rows", "--hidden", "--bottleneck", "--shapes", "--candidates", "--force",
              "--dry-run"],
