@@ -4,6 +4,8 @@
 import typing
 
 PASSES = ("forward", "forward+backward", "step")
+# What adapter-cl bench measures besides.
+OURS_ALONE = ("latency", "start", "start_cold", "start_warm")
 ACTIVATIONS = ("relu", "gelu", "silu", "tanh")
 
 
@@ -24,19 +26,29 @@ class Case(typing.NamedTuple):
         return factor * self.shape.rows * self.shape.hidden * self.shape.bottleneck
 
 
-def parse_case(line):
-    """The case of a line `pass rows hidden bottleneck [activation]`; ValueError with a sentence."""
+def parse_line(line):
+    """The cases of a line `rows hidden bottleneck [passes [activation]]`, as in bench/shapes; passes
+    that only we measure are left out. ValueError with a sentence."""
     words = line.split()
-    if len(words) not in (4, 5):
-        raise ValueError("expected `pass rows hidden bottleneck [activation]`")
-    pass_name, sizes, activation = words[0], words[1:4], (words[4:] or ["relu"])[0]
-    if pass_name not in PASSES:
-        raise ValueError(f"expected a pass of {', '.join(PASSES)}, got {pass_name}")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"expected an activation of {', '.join(ACTIVATIONS)}, got {activation}")
+    if not 3 <= len(words) <= 5:
+        raise ValueError("expected `rows hidden bottleneck [passes [activation]]`")
+    sizes = words[:3]
     if not all(size.isascii() and size.isdigit() and int(size) > 0 for size in sizes):
         raise ValueError(f"expected whole numbers of at least 1, got {' '.join(sizes)}")
-    return Case(pass_name, Shape(*map(int, sizes), activation))
+    activation = words[4] if len(words) > 4 else "relu"
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"expected an activation of {', '.join(ACTIVATIONS)}, got {activation}")
+    shape = Shape(*map(int, sizes), activation)
+    passes = parse_passes(words[3]) if len(words) > 3 else ["forward", "forward+backward"]
+    return [Case(pass_name, shape) for pass_name in passes]
+
+
+def parse_passes(text):
+    passes = [name.replace("_", "+") for name in text.split(",") if name not in OURS_ALONE]
+    for name in passes:
+        if name not in PASSES:
+            raise ValueError(f"expected passes of {', '.join(PASSES)}, got {name}")
+    return passes
 
 
 def read_cases(path):
@@ -47,7 +59,7 @@ def read_cases(path):
             if not line.strip() or line.startswith("#"):
                 continue
             try:
-                cases.append(parse_case(line))
+                cases += parse_line(line)
             except ValueError as error:
                 raise ValueError(f"{path}: line {number}: {error}") from None
     if not cases:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The adapter in OpenVINO, made for latency: one stream, float32, its tensors allocated once."""
 
+import numpy as np
 import openvino
 from openvino import opset13 as ops
 
@@ -30,11 +31,11 @@ class Peer:
 
     def prepare(self, pass_name, problem):
         w_down, b_down, w_up, b_up = map(ops.constant, problem.parameters())
-        x = ops.parameter([problem.rows, problem.hidden], dtype="f32", name="x")
+        x = ops.parameter([problem.rows, problem.hidden], dtype=np.float32, name="x")
         z = ops.add(ops.matmul(x, w_down, False, False), b_down)
         h = ACTIVATIONS[problem.activation](z)
         y = ops.add(ops.add(ops.matmul(h, w_up, False, False), b_up), x)
-        model = openvino.Model([y], [x], "adapter")
+        model = openvino.Model([ops.result(y)], [x], "adapter")
         return Forward(self.core.compile_model(model, "CPU", self.options), problem)
 
 
