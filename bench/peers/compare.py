@@ -139,8 +139,9 @@ def compare(options, cases, results):
         try:
             started += start_all(options, machine, results)
             for number, (shape, passes) in enumerate(groups.items(), 1):
-                say(f"{count_of(threads, 'thread')}: {number} of {len(groups)}: {shape.rows} rows, "
-                    f"hidden {shape.hidden}, bottleneck {shape.bottleneck}, {shape.activation}")
+                say(f"{count_of(threads, 'thread')}: {number} of {len(groups)}: "
+                    f"{count_of(shape.rows, 'row')}, hidden {shape.hidden}, "
+                    f"bottleneck {shape.bottleneck}, {shape.activation}")
                 measure_shape(options, machine, started, shape, passes, results)
         finally:
             for one in started:

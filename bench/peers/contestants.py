@@ -207,7 +207,7 @@ def start(name, machine, setup, see_peak):
         return Worker(PEER_TITLES[name], command, machine)
     if name == "clblast":
         program = setup.build_dir / "bench/peers/clblast_products"
-        return Worker("CLBlast, products only", [find(program), setup.device], machine, whole=False)
+        return Worker("CLBlast products", [find(program), setup.device], machine, whole=False)
     program = find(setup.build_dir / "src/cli/adapter-cl")
     engine, _, basic = name.partition("-")
     if basic:

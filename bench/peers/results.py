@@ -136,10 +136,14 @@ def json_row(case, threads, column, sample):
         "r": case.shape.bottleneck,
         "activation": case.shape.activation,
         "threads": threads,
-        "median_s": sample.median,
-        "spread_s": sample.spread,
+        "median_s": six_digits(sample.median),
+        "spread_s": six_digits(sample.spread),
         "repeats": sample.repeats,
     }
+
+
+def six_digits(value):
+    return float(f"{value:.6g}")
 
 
 def milliseconds(sample):
