@@ -91,7 +91,8 @@ class Numbers(unittest.TestCase):
         (_, _, samples), = example().lines()
         self.assertEqual(results.ours_against_best(samples), 2.0)
         self.assertIsNone(results.ours_against_best({EAGER: sample(1.0)}))
-        self.assertIsNone(results.ours_against_best({FUSED: sample(1.0), PRODUCTS_ONLY: sample(1.0)}))
+        self.assertIsNone(results.ours_against_best({FUSED: sample(1.0),
+                                                     PRODUCTS_ONLY: sample(1.0)}))
 
     def test_three_digits_without_exponent(self):
         self.assertEqual([results.milliseconds(sample(s)) for s in (2.0801e-5, 1e-3, 0.0123, 1.5)],
@@ -228,9 +229,9 @@ class Workers(unittest.TestCase):
         counter = Counter()
         times = worker.measure(counter, 4)
         self.assertEqual(len(times), 4)
-        self.assertGreaterEqual(counter.runs, 4 * worker.MOST_PASSES // 2)
-        self.assertLess(counter.waits, counter.runs)
         self.assertGreater(counter.waits, 4)
+        # A pass of nothing is so short that a sample is more than one.
+        self.assertGreater(counter.runs, counter.waits)
 
     def test_a_peer_that_is_not_installed_says_so(self):
         with tempfile.TemporaryDirectory() as empty:

@@ -27,8 +27,8 @@ class Case(typing.NamedTuple):
 
 
 def parse_line(line):
-    """The cases of a line `rows hidden bottleneck [passes [activation]]`, as in bench/shapes; passes
-    that only we measure are left out. ValueError with a sentence."""
+    """The cases of a line `rows hidden bottleneck [passes [activation]]`, as in bench/shapes.
+    Passes that only we measure are left out. ValueError with a sentence."""
     words = line.split()
     if not 3 <= len(words) <= 5:
         raise ValueError("expected `rows hidden bottleneck [passes [activation]]`")

@@ -219,16 +219,27 @@ static bool time_passes(work *w, size_t count, double *seconds)
     return true;
 }
 
+/* How many passes fill a sample, by the fastest of the warm-up: others may be interrupted. */
+static bool warm_up(work *w, size_t *passes)
+{
+    double start = clock_seconds();
+    double fastest = HUGE_VAL;
+    do {
+        double seconds;
+        if (!time_passes(w, 1, &seconds)) return false;
+        if (seconds < fastest) fastest = seconds;
+    } while (clock_seconds() - start < WARM_UP_SECONDS);
+    double wanted = SAMPLE_SECONDS / fastest;
+    *passes = wanted < 1 ? 1 : wanted > MOST_PASSES ? MOST_PASSES : (size_t)wanted;
+    return true;
+}
+
 static bool measure(work *w, size_t repeats, json_t *times)
 {
-    double seconds;
-    double start = clock_seconds();
-    do
-        if (!time_passes(w, 1, &seconds)) return false;
-    while (clock_seconds() - start < WARM_UP_SECONDS);
-    double wanted = SAMPLE_SECONDS / seconds;
-    size_t passes = wanted < 1 ? 1 : wanted > MOST_PASSES ? MOST_PASSES : (size_t)wanted;
+    size_t passes;
+    if (!warm_up(w, &passes)) return false;
     for (size_t i = 0; i < repeats; i++) {
+        double seconds;
         if (!time_passes(w, passes, &seconds)) return false;
         if (json_array_append_new(times, json_real(seconds)) != 0) return fail(w, "no memory");
     }

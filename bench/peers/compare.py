@@ -52,6 +52,8 @@ def read_options(arguments):
                         help="what goes to standard output (default md)")
     parser.add_argument("--output", metavar="FILE",
                         help="also write the JSON here, for adapter-cl bench --peers")
+    parser.add_argument("--check", action="store_true",
+                        help="read options and shapes, measure nothing")
     parser.add_argument("--update-docs", action="store_true",
                         help="also put the table into docs/performance.md")
     options = parser.parse_args(arguments)
@@ -95,8 +97,8 @@ def describe_machine():
     return f"{name}, {count_of(len(os.sched_getaffinity(0)), 'core')}"
 
 
-def start_all(options, machine, results):
-    started = []
+def start_all(options, machine, results, started):
+    """Adds to `started`, so that those there are can be ended even when this is interrupted."""
     for name in options.only:
         say(f"{count_of(machine.threads, 'thread')}: starting {name}")
         try:
@@ -104,7 +106,6 @@ def start_all(options, machine, results):
                 name, machine, options, lambda gflops: results.see_peak(machine.threads, gflops)))
         except (contestants.Missing, OSError) as reason:
             results.skip(f"{contestants.PEER_TITLES.get(name, name)}: {reason}")
-    return started
 
 
 def measure_shape(options, machine, started, shape, passes, results):
@@ -137,7 +138,9 @@ def compare(options, cases, results):
         machine = contestants.Machine(threads)
         started = []
         try:
-            started += start_all(options, machine, results)
+            start_all(options, machine, results, started)
+            if not started:
+                return
             for number, (shape, passes) in enumerate(groups.items(), 1):
                 say(f"{count_of(threads, 'thread')}: {number} of {len(groups)}: "
                     f"{count_of(shape.rows, 'row')}, hidden {shape.hidden}, "
@@ -180,8 +183,10 @@ def main(arguments):
     options = read_options(arguments)
     try:
         cases = read_cases(options.shapes)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         sys.exit(f"run.sh: {error}")
+    if options.check:
+        return
     results = Results(describe_machine(), datetime.date.today().isoformat(),
                       the_command(arguments))
     results.notes.append(
@@ -199,4 +204,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
-        sys.exit(f"run.sh: {error}")
+        sys.exit(f"run.sh: {error.filename}: {error.strerror}" if error.filename else
+                 f"run.sh: {error}")

@@ -114,8 +114,8 @@ class Worker:
 
 
 class Bench:
-    """One of our engines on one device: adapter-cl bench, once a round. Peaks that it measures go to
-    see_peak."""
+    """One of our engines on one device: adapter-cl bench, once a round. The peaks that it measures
+    go to see_peak."""
 
     def __init__(self, title, program, engine, device, machine, see_peak, **environment):
         self.program = str(program)
@@ -201,7 +201,8 @@ NAMES = (*PEER_TITLES, "clblast", *ENGINES, *(f"{engine}-basic" for engine in EN
 
 
 def start(name, machine, setup, see_peak):
-    """The contestant of that name; Missing with the reason. `setup` has python, build_dir, device."""
+    """The contestant of that name; Missing with the reason. `setup` has python, build_dir and
+    device."""
     if name in PEER_TITLES:
         command = [setup.python, str(HERE / "worker.py"), name, str(machine.threads)]
         return Worker(PEER_TITLES[name], command, machine)

@@ -33,7 +33,8 @@ class Peer:
 
 def activation_nodes(name):
     if name == "silu":
-        return [helper.make_node("Sigmoid", ["z"], ["s"]), helper.make_node("Mul", ["z", "s"], ["h"])]
+        return [helper.make_node("Sigmoid", ["z"], ["s"]),
+                helper.make_node("Mul", ["z", "s"], ["h"])]
     return [helper.make_node(name.capitalize(), ["z"], ["h"])]
 
 

@@ -40,8 +40,7 @@ build_ours()
                meson setup "$build" "$root" --buildtype=release -Dtests=false; } >"$log" 2>&1 ||
        ! meson compile -C "$build" >>"$log" 2>&1; then
         tail -n 30 "$log" >&2
-        say "run.sh: adapter-cl does not build in $build (the end of the output is above), so it is" \
-            "left out."
+        say "run.sh: adapter-cl does not build in $build, as the lines above say: it is left out."
     fi
 }
 
@@ -49,7 +48,7 @@ build_ours()
 make_environment()
 {
     python=$venv/bin/python
-    if ! [ -x "$python" ]; then
+    if ! "$python" -m pip --version >/dev/null 2>&1; then
         mkdir -p "$(dirname "$venv")"
         if ! python3 -m venv "$venv" >&2; then
             say "run.sh: no virtual environment could be made in $venv: install the package" \
@@ -66,6 +65,8 @@ make_environment()
     done
 }
 
+# Wrong options are refused before anything is built or downloaded.
+python3 "$here/compare.py" --check "$@"
 build_ours
 make_environment
 "$python" "$here/compare.py" "$@"
