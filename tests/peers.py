@@ -148,6 +148,23 @@ class Json(unittest.TestCase):
         self.assertIsNone(results.Results("", "", "").as_json()["peak_gflops"])
 
 
+class Options(unittest.TestCase):
+
+    def refused(self, arguments, says):
+        with contextlib.redirect_stderr(io.StringIO()) as said, self.assertRaises(SystemExit) as end:
+            compare.main(arguments)
+        self.assertRegex(f"{end.exception.code} {said.getvalue()}", says)
+
+    def test_wrong_ones_are_refused_before_anything_starts(self):
+        for arguments, says in ((["--only", "abacus"], "2 .*abacus"), (["--rounds", "0"], "got 0"),
+                                (["--threads", "100000"], "at most"),
+                                (["--threads", "1,x"], "got x"),
+                                (["--shapes", os.devnull], "got none"), (["--speed"], "--speed")):
+            with self.subTest(arguments):
+                self.refused([*arguments, "--check"], "(?s)" + says)
+        compare.main(["--check"])
+
+
 class Pages(unittest.TestCase):
 
     def test_only_what_is_between_the_markers_changes(self):

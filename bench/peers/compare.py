@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shlex
+import signal
 import sys
 import time
 
@@ -199,6 +200,8 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    # Whoever ends this also ends the workers.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         main(sys.argv[1:])
     except KeyboardInterrupt:
