@@ -343,7 +343,7 @@ class Products(unittest.TestCase):
         self.assertEqual([(row["pass"], row["repeats"]) for row in rows],
                          [("forward", 6), ("forward+backward", 6)])
         self.assertIn("CLBlast products", printed.getvalue())
-        self.assertRegex(printed.getvalue(), r"\* gemm: .*adapter-cl is not there")
+        self.assertRegex(printed.getvalue(), r"\* gemm: adapter-cl is not there")
 
 
 if __name__ == "__main__":

@@ -227,5 +227,5 @@ class SingleRow(Bench):
 
 def find(program):
     if not os.access(program, os.X_OK):
-        raise Missing(f"{program} is not there")
+        raise Missing(f"{program.name} is not there: it was not built")
     return str(program)
