@@ -114,6 +114,9 @@ class Table(unittest.TestCase):
                           "1.00", "8.00", "2.00", "0.50"])
         self.assertEqual(len({len(line) for line in (head, rule, body)}), 1)
 
+    def test_a_narrow_column_has_a_rule_too(self):
+        self.assertEqual(results.align(["N"], [["1"]]), ["|  N |", "| -: |", "|  1 |"])
+
     def test_what_is_missing_is_a_dash(self):
         all_of_it = example()
         all_of_it.add(cases.Case("step", SHAPE), 1, EAGER, sample(1e-3))

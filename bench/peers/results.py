@@ -174,7 +174,8 @@ def share_of_peak(case, samples, peak):
 
 def align(head, body):
     """A Markdown table that also reads well as plain text: words left, numbers right."""
-    widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
+    # A rule is at least a dash and a colon.
+    widths = [max(2, *(len(row[i]) for row in [head, *body])) for i in range(len(head))]
     words = {"pass", "activation"}
     rule = [f":{'-' * (w - 1)}" if h in words else f"{'-' * (w - 1)}:"
             for h, w in zip(head, widths)]
