@@ -239,7 +239,7 @@ ADCL_FUSED_KERNEL adcl_fused_gpu_out_fwd(ADCL_IN(h), ADCL_IN(up), ADCL_VECTOR(up
                                          ADCL_OUT(y), uint rows, uint hidden, uint width,
                                          float scaling, uint flags, ADCL_MASK)
 {
-    local float4 left4[ADCL_LEFT_FLOAT4S];
+    local float4 left4[ADCL_STEP * ADCL_LEFT_STRIDE / 4];
     local float right[ADCL_STEP * ADCL_RIGHT_STRIDE];
     uint col_tiles = (hidden + ADCL_COLS - 1) / ADCL_COLS, group = get_group_id(0);
     uint first_row = group / col_tiles * ADCL_ROWS, first_col = group % col_tiles * ADCL_COLS;

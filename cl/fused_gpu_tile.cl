@@ -106,7 +106,7 @@ ADCL_INLINE float adcl_read(adcl_matrix m, uint r, uint c, adcl_mask mask)
 ADCL_INLINE void adcl_load_rows(local float *tile, uint tile_stride, uint extent, adcl_matrix m, uint k0,
                     uint first, adcl_mask mask)
 {
-#pragma unroll
+#pragma unroll 4
     for (uint part = 0; part < ADCL_STEP * extent / ADCL_GROUP; part++) {
         uint at = part * ADCL_GROUP + (uint)get_local_id(0), k = at / extent, i = at % extent;
         tile[k * tile_stride + i] = adcl_read(m, k0 + k, first + i, mask);
@@ -117,7 +117,7 @@ ADCL_INLINE void adcl_load_rows(local float *tile, uint tile_stride, uint extent
 ADCL_INLINE void adcl_load_cols(local float *tile, uint tile_stride, uint extent, adcl_matrix m, uint k0,
                     uint first, adcl_mask mask)
 {
-#pragma unroll
+#pragma unroll 4
     for (uint part = 0; part < ADCL_STEP * extent / ADCL_GROUP; part++) {
         uint at = part * ADCL_GROUP + (uint)get_local_id(0), k = at % ADCL_STEP, i = at / ADCL_STEP;
         tile[k * tile_stride + i] = adcl_read(m, first + i, k0 + k, mask);
@@ -147,7 +147,7 @@ ADCL_INLINE void adcl_clear(float acc[ADCL_ITEM_ROWS][4])
 ADCL_INLINE void adcl_multiply(local const float *left, local const float *right, float acc[ADCL_ITEM_ROWS][4])
 {
     left += adcl_item_row();
-#pragma unroll
+#pragma unroll 4 /* all of them at once would need all registers */
     for (uint k = 0; k < ADCL_STEP; k++) {
         float4 a[ADCL_ITEM_ROWS / 4];
 #pragma unroll
