@@ -58,12 +58,13 @@
 #define ADCL_VECTOR(name) global const float *name, ulong name##_offset
 #define ADCL_MASK ulong seed, ulong step, uint threshold, float keep_scale
 
-/* One rounding for every product and sum, in every kernel. */
+/* The same operations in every kernel, whatever the compiler would make of them: mad is what the device
+ * does fastest where that is not a fused multiply-add. */
 #pragma OPENCL FP_CONTRACT OFF
 #ifdef FP_FAST_FMAF
-#define adcl_multiply_add(a, b, c) fma(a, b, c)
+#define adcl_multiply_add fma
 #else
-#define adcl_multiply_add(a, b, c) ((a) * (b) + (c))
+#define adcl_multiply_add mad
 #endif
 
 /* A matrix that is read, from its first element on. */

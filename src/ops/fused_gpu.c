@@ -25,19 +25,26 @@ static size_t tile_rows(adcl__fused_gpu_tile tile)
     return tile.items * 4 * tile.item_rows / tile.cols;
 }
 
-/* Sixteen columns give every compute unit work, and deep steps fewer barriers, where all rows fit one
- * tile. */
+/* Tiles that take all R columns, the narrower first: the more rows, the fewer times the kernels are
+ * read. scripts/check-kernels.sh compiles each tile of this file. */
+static const adcl__fused_gpu_tile whole_tiles[] = {
+    {128, 32, 4, 16}, {128, 64, 8, 16}, {64, 64, 8, 16}, {128, 128, 8, 16}, {64, 128, 8, 16},
+    {128, 256, 8, 8},
+};
+
+/* The same with few rows in a tile, for batches that would not give every compute unit one. */
+static const adcl__fused_gpu_tile low_tile = {64, 64, 4, 16};
+
+/* Sixteen columns give many groups, and deep steps fewer barriers, where all rows fit one tile. */
 static const adcl__fused_gpu_tile few_tile = {64, 16, 4, 32};
 
-/* The tile that takes all R columns: the narrower, the more rows share a read of the kernels. */
-static adcl__fused_gpu_tile whole_tile(unsigned items, bool many_rows, size_t bottleneck_size)
+/* The first whole tile that R fits and the device's work-groups allow; cols 0 if there is none. */
+static adcl__fused_gpu_tile whole_tile(unsigned items, size_t bottleneck_size)
 {
-    if (bottleneck_size <= 64 && !many_rows) return (adcl__fused_gpu_tile){64, 64, 4, 16};
-    if (bottleneck_size <= 32 && items == 128) return (adcl__fused_gpu_tile){128, 32, 4, 16};
-    if (bottleneck_size <= 64) return (adcl__fused_gpu_tile){items, 64, 8, 16};
-    if (bottleneck_size <= 128) return (adcl__fused_gpu_tile){items, 128, 8, 16};
-    if (bottleneck_size <= 256 && items == 128) return (adcl__fused_gpu_tile){128, 256, 8, 8};
-    return (adcl__fused_gpu_tile){0, 0, 0, 0};
+    for (size_t i = 0; i < sizeof whole_tiles / sizeof whole_tiles[0]; i++)
+        if (whole_tiles[i].items <= items && bottleneck_size <= whole_tiles[i].cols)
+            return whole_tiles[i];
+    return (adcl__fused_gpu_tile){.cols = 0};
 }
 
 adcl_status adcl__fused_gpu_choose(adcl_context *ctx, size_t max_rows, size_t bottleneck_size,
@@ -52,10 +59,11 @@ adcl_status adcl__fused_gpu_choose(adcl_context *ctx, size_t max_rows, size_t bo
                           LOCAL_BYTES_LEAST, family->max_work_group_size,
                           (unsigned long long)family->info.local_memory_bytes);
     unsigned items = family->max_work_group_size >= 128 ? 128 : 64;
-    tiles->parts = (adcl__fused_gpu_tile){items, 64, 8, 16};
+    tiles->parts = whole_tile(items, 64);
     tiles->few = few_tile;
+    tiles->whole = whole_tile(items, bottleneck_size);
     bool many_rows = ceil_div(max_rows, tile_rows(tiles->parts)) >= family->info.compute_units;
-    tiles->whole = whole_tile(items, many_rows, bottleneck_size);
+    if (!many_rows && bottleneck_size <= low_tile.cols) tiles->whole = low_tile;
     return ADCL_OK;
 }
 
