@@ -212,11 +212,11 @@ static adcl_status measure(adcl_context *ctx)
         const adcl__argument copy[] = {{sizeof(cl_mem), &a->buffer}, {sizeof(cl_mem), &b->buffer},
                                        ADCL__ARG(count)};
         const adcl__range range = {.items = {ITEMS, 1}};
-        status = ADCL__LAUNCH(ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_fma"}),
+        status = ADCL__LAUNCH(ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_fma", NULL}),
                               range, fma);
         if (status == ADCL_OK)
             status = ADCL__LAUNCH(
-                ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_copy"}), range, copy);
+                ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_copy", NULL}), range, copy);
     }
     adcl_tensor_destroy(&b);
     adcl_tensor_destroy(&a);

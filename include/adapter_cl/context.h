@@ -68,7 +68,7 @@ ADCL_API const char *adcl_device_list_note(const adcl_device_list *list);
 typedef enum adcl_engine {
     ADCL_ENGINE_AUTO = 0,
     ADCL_ENGINE_GEMM,      /* CLBlast for the products, small kernels for the rest */
-    ADCL_ENGINE_FUSED,     /* one kernel a pass; not in this version: UNSUPPORTED */
+    ADCL_ENGINE_FUSED,     /* one kernel a pass; for CPU devices, elsewhere UNSUPPORTED */
     ADCL_ENGINE_REFERENCE  /* plain C in double on the host: slow, exact, blocks */
 } adcl_engine;
 

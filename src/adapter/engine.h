@@ -2,7 +2,7 @@
 /* engine.h – a workspace, and the engines that can stand behind it.
  *
  *      adcl_adapter_forward / backward         checks, same for all (workspace.c)
- *            └─► workspace->engine             engine_gemm.c, engine_reference.c
+ *            └─► workspace->engine             engine_fused_cpu.c, engine_gemm.c, …
  *                     └─► workspace->state     what that engine needs for a batch
  */
 #ifndef ADCL_ADAPTER_ENGINE_H
@@ -51,6 +51,7 @@ struct adcl_workspace {
 /* True when dropout is active: in training, with a probability above 0. */
 bool adcl__workspace_drops(const adcl_workspace *ws);
 
+extern const adcl__engine_functions adcl__engine_fused_cpu;
 extern const adcl__engine_functions adcl__engine_gemm;
 extern const adcl__engine_functions adcl__engine_reference;
 

@@ -38,11 +38,20 @@ static adcl_status read_workspace_params(adcl_context *ctx, const adcl_adapter *
     return adcl__engine_resolve(ctx, p->engine, &p->engine);
 }
 
+static const adcl__engine_functions *functions_of(adcl_engine engine)
+{
+    switch (engine) {
+    case ADCL_ENGINE_FUSED: return &adcl__engine_fused_cpu;
+    case ADCL_ENGINE_REFERENCE: return &adcl__engine_reference;
+    default: return &adcl__engine_gemm;
+    }
+}
+
 /* The sizes of a workspace, without any memory behind them. */
 static adcl_workspace describe(const adcl_adapter *a, const adcl_workspace_params *p)
 {
     return (adcl_workspace){
-        .engine = p->engine == ADCL_ENGINE_REFERENCE ? &adcl__engine_reference : &adcl__engine_gemm,
+        .engine = functions_of(p->engine),
         .max_rows = p->max_rows,
         .mode = p->mode,
         .hidden_size = a->hidden_size,

@@ -22,7 +22,7 @@ adcl_status adcl__activation_forward(adcl_context *ctx, adcl_activation activati
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(z), ADCL__VECTOR_ARGS(bias), ADCL__TENSOR_ARGS(h),
         ADCL__UINT_ARG(z->rows), ADCL__UINT_ARG(z->cols)};
-    adcl__kernel_id id = {ADCL__PROGRAM_ACTIVATION, (int)activation, "adcl_activation_fwd"};
+    adcl__kernel_id id = {ADCL__PROGRAM_ACTIVATION, (int)activation, "adcl_activation_fwd", NULL};
     return ADCL__LAUNCH(ctx, id, range_of(activation, z), arguments);
 }
 
@@ -33,6 +33,6 @@ adcl_status adcl__activation_backward(adcl_context *ctx, adcl_activation activat
     const adcl__argument arguments[] = {ADCL__TENSOR_ARGS(z), ADCL__TENSOR_ARGS(dh),
                                         ADCL__TENSOR_ARGS(dz), ADCL__TENSOR_ARGS(h),
                                         ADCL__UINT_ARG(z->rows), ADCL__UINT_ARG(z->cols)};
-    adcl__kernel_id id = {ADCL__PROGRAM_ACTIVATION, (int)activation, "adcl_activation_bwd"};
+    adcl__kernel_id id = {ADCL__PROGRAM_ACTIVATION, (int)activation, "adcl_activation_bwd", NULL};
     return ADCL__LAUNCH(ctx, id, range_of(activation, z), arguments);
 }

@@ -8,7 +8,7 @@
 
 static adcl__kernel_id kernel(const char *name)
 {
-    return (adcl__kernel_id){ADCL__PROGRAM_ELEMENTWISE, 0, name};
+    return (adcl__kernel_id){ADCL__PROGRAM_ELEMENTWISE, 0, name, NULL};
 }
 
 /* One work-item per element of `tensor`. */

@@ -5,7 +5,7 @@
 
 static adcl__kernel_id kernel(const char *name)
 {
-    return (adcl__kernel_id){ADCL__PROGRAM_LOSS, 0, name};
+    return (adcl__kernel_id){ADCL__PROGRAM_LOSS, 0, name, NULL};
 }
 
 /* Rows are cut into at most ADCL__LOSS_BLOCKS blocks: a function of N alone, so that the order of

@@ -28,6 +28,7 @@ typedef struct adcl__family {
     cl_device_id device;
     adcl_device_info info;      /* strings owned, see device.c */
     size_t max_work_group_size;
+    cl_uint vector_width;       /* floats that the device takes at once */
     adcl__program *programs; /* list; a program is never removed while the family lives */
 } adcl__family;
 
@@ -36,6 +37,7 @@ struct adcl_context {
     cl_command_queue queue;
     bool out_of_order; /* a borrowed queue may be: then every command is followed by a barrier */
     adcl_engine engine;
+    bool automatic; /* nobody asked for that engine */
     bool profiling;
     adcl_log_callback log;
     void *log_user;

@@ -64,7 +64,7 @@ static adcl_status measure_fma(adcl_context *ctx, adcl_tensor *out, double *gflo
                                         ADCL__ARG(factor), ADCL__ARG(term)};
     size_t items = out->rows;
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
-        measurement m = {{ADCL__PROGRAM_PEAK, variants[i], "adcl_peak_fma"}, arguments,
+        measurement m = {{ADCL__PROGRAM_PEAK, variants[i], "adcl_peak_fma", NULL}, arguments,
                          sizeof arguments / sizeof arguments[0], items};
         double seconds;
         ADCL_TRY(best_seconds(ctx, &m, &seconds));
@@ -80,7 +80,7 @@ static adcl_status measure_copy(adcl_context *ctx, const adcl_tensor *source,
     cl_uint count = (cl_uint)source->rows; /* of float16 */
     const adcl__argument arguments[] = {{sizeof(cl_mem), &source->buffer},
                                         {sizeof(cl_mem), &destination->buffer}, ADCL__ARG(count)};
-    measurement m = {{ADCL__PROGRAM_PEAK, variants[0], "adcl_peak_copy"}, arguments,
+    measurement m = {{ADCL__PROGRAM_PEAK, variants[0], "adcl_peak_copy", NULL}, arguments,
                      sizeof arguments / sizeof arguments[0], source->rows};
     double seconds;
     ADCL_TRY(best_seconds(ctx, &m, &seconds));

@@ -14,25 +14,30 @@ struct adcl__program {
     adcl__program *next;
     adcl__program_id id;
     int variant;
+    char *options; /* "" if none */
     cl_program program;
 };
 
 struct adcl__kernel {
     adcl__kernel *next;
-    adcl__kernel_id id;
+    adcl__kernel_id id; /* its options are the program's */
     cl_kernel kernel;
 };
 
 static const struct {
     const char *name;
+    const char *needs; /* comes between common.cl and it */
     const char *source;
 } sources[] = {
-    [ADCL__PROGRAM_ACTIVATION] = {"activation.cl", adcl__source_activation},
-    [ADCL__PROGRAM_ELEMENTWISE] = {"elementwise.cl", adcl__source_elementwise},
-    [ADCL__PROGRAM_LOSS] = {"loss.cl", adcl__source_loss},
-    [ADCL__PROGRAM_PEAK] = {"peak.cl", adcl__source_peak},
-    [ADCL__PROGRAM_REDUCE] = {"reduce.cl", adcl__source_reduce},
-    [ADCL__PROGRAM_UPDATE] = {"update.cl", adcl__source_update},
+    [ADCL__PROGRAM_ACTIVATION] = {"activation.cl", adcl__source_activation_math,
+                                  adcl__source_activation},
+    [ADCL__PROGRAM_ELEMENTWISE] = {"elementwise.cl", "", adcl__source_elementwise},
+    [ADCL__PROGRAM_FUSED_CPU] = {"fused_cpu.cl", adcl__source_activation_math,
+                                 adcl__source_fused_cpu},
+    [ADCL__PROGRAM_LOSS] = {"loss.cl", "", adcl__source_loss},
+    [ADCL__PROGRAM_PEAK] = {"peak.cl", "", adcl__source_peak},
+    [ADCL__PROGRAM_REDUCE] = {"reduce.cl", "", adcl__source_reduce},
+    [ADCL__PROGRAM_UPDATE] = {"update.cl", "", adcl__source_update},
 };
 
 /* ---- programs ---------------------------------------------------------------------------------*/
@@ -52,56 +57,76 @@ static void keep_build_log(adcl_context *ctx, cl_program program, const char *na
     }
 }
 
-static adcl_status build(adcl_context *ctx, adcl__program_id id, int variant, cl_program *out)
+static const char *options_of(adcl__kernel_id id)
 {
-    const char *text[] = {adcl__source_common, sources[id].source};
+    return id.options != NULL ? id.options : "";
+}
+
+static adcl_status build(adcl_context *ctx, adcl__kernel_id id, cl_program *out)
+{
+    const char *name = sources[id.program].name;
+    const char *text[] = {adcl__source_common, sources[id.program].needs,
+                          sources[id.program].source};
     adcl__family *family = ctx->family;
     double start = adcl__clock_seconds();
     cl_int code;
-    cl_program program = clCreateProgramWithSource(family->context, 2, text, NULL, &code);
-    if (code != CL_SUCCESS) return adcl__fail_cl(ctx, code, sources[id].name);
+    cl_program program = clCreateProgramWithSource(family->context, 3, text, NULL, &code);
+    if (code != CL_SUCCESS) return adcl__fail_cl(ctx, code, name);
     adcl__text options = {0};
-    adcl__text_append(&options, "-cl-std=CL1.2 -w -DADCL_VARIANT=%d", variant);
+    adcl__text_append(&options, "-cl-std=CL1.2 -w -DADCL_VARIANT=%d %s", id.variant,
+                      options_of(id));
     code = options.failed ? CL_OUT_OF_HOST_MEMORY
                           : clBuildProgram(program, 1, &family->device, options.bytes, NULL, NULL);
     adcl__text_free(&options);
     if (code != CL_SUCCESS) {
-        if (code == CL_BUILD_PROGRAM_FAILURE) keep_build_log(ctx, program, sources[id].name);
+        if (code == CL_BUILD_PROGRAM_FAILURE) keep_build_log(ctx, program, name);
         clReleaseProgram(program);
-        if (code != CL_BUILD_PROGRAM_FAILURE) return adcl__fail_cl(ctx, code, sources[id].name);
+        if (code != CL_BUILD_PROGRAM_FAILURE) return adcl__fail_cl(ctx, code, name);
         return adcl__fail(ctx, ADCL_ERR_PROGRAM_BUILD, code,
-                          "%s (variant %d) does not compile for %s; see the build log",
-                          sources[id].name, variant, family->info.name);
+                          "%s (variant %d) does not compile for %s; see the build log", name,
+                          id.variant, family->info.name);
     }
     ctx->counters.program_builds++;
-    adcl__log(ctx, ADCL_LOG_DEBUG, "built %s (variant %d) in %.0f ms", sources[id].name, variant,
+    adcl__log(ctx, ADCL_LOG_DEBUG, "built %s (variant %d) in %.0f ms", name, id.variant,
               1e3 * (adcl__clock_seconds() - start));
     *out = program;
     return ADCL_OK;
 }
 
+static bool same_program(const adcl__program *p, adcl__kernel_id id)
+{
+    return p->id == id.program && p->variant == id.variant &&
+           strcmp(p->options, options_of(id)) == 0;
+}
+
 /* The family's program, built if need be. Called with the family's mutex held: two threads that
  * need the same program build it once. */
-static adcl_status find_program(adcl_context *ctx, adcl__program_id id, int variant,
-                                cl_program *out)
+static adcl_status find_program(adcl_context *ctx, adcl__kernel_id id, adcl__program **out)
 {
     adcl__family *family = ctx->family;
     for (adcl__program *p = family->programs; p != NULL; p = p->next)
-        if (p->id == id && p->variant == variant) {
-            *out = p->program;
+        if (same_program(p, id)) {
+            *out = p;
             return ADCL_OK;
         }
+    size_t length = strlen(options_of(id));
     adcl__program *entry = calloc(1, sizeof *entry);
-    if (entry == NULL)
-        return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "%s: no memory for a program",
-                          sources[id].name);
-    adcl_status status = build(ctx, id, variant, out);
+    char *options = malloc(length + 1);
+    adcl_status status = ADCL_OK;
+    if (entry == NULL || options == NULL)
+        status = adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "%s: no memory for a program",
+                            sources[id.program].name);
+    cl_program program = NULL;
+    if (status == ADCL_OK) status = build(ctx, id, &program);
     if (status != ADCL_OK) {
+        free(options);
         free(entry);
         return status;
     }
-    *entry = (adcl__program){family->programs, id, variant, *out};
+    memcpy(options, options_of(id), length + 1);
+    *entry = (adcl__program){family->programs, id.program, id.variant, options, program};
     family->programs = entry;
+    *out = entry;
     return ADCL_OK;
 }
 
@@ -110,6 +135,7 @@ void adcl__programs_destroy(adcl__program *list)
     while (list != NULL) {
         adcl__program *next = list->next;
         clReleaseProgram(list->program);
+        free(list->options);
         free(list);
         list = next;
     }
@@ -119,9 +145,9 @@ void adcl__programs_destroy(adcl__program *list)
 
 static adcl_status create_kernel(adcl_context *ctx, adcl__kernel_id id, adcl__kernel **out)
 {
-    cl_program program = NULL;
+    adcl__program *program = NULL;
     adcl__mutex_lock(&ctx->family->mutex);
-    adcl_status status = find_program(ctx, id.program, id.variant, &program);
+    adcl_status status = find_program(ctx, id, &program);
     adcl__mutex_unlock(&ctx->family->mutex);
     if (status != ADCL_OK) return status;
     adcl__kernel *entry = calloc(1, sizeof *entry);
@@ -129,11 +155,12 @@ static adcl_status create_kernel(adcl_context *ctx, adcl__kernel_id id, adcl__ke
         return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "%s: no memory for a kernel",
                           id.name);
     cl_int code;
-    cl_kernel kernel = clCreateKernel(program, id.name, &code);
+    cl_kernel kernel = clCreateKernel(program->program, id.name, &code);
     if (code != CL_SUCCESS) {
         free(entry);
         return adcl__fail_cl(ctx, code, id.name);
     }
+    id.options = program->options;
     *entry = (adcl__kernel){ctx->kernels, id, kernel};
     ctx->kernels = entry;
     *out = entry;
@@ -144,7 +171,7 @@ static adcl_status find_kernel(adcl_context *ctx, adcl__kernel_id id, adcl__kern
 {
     for (adcl__kernel *k = ctx->kernels; k != NULL; k = k->next)
         if (k->id.program == id.program && k->id.variant == id.variant &&
-            strcmp(k->id.name, id.name) == 0) {
+            strcmp(k->id.name, id.name) == 0 && strcmp(k->id.options, options_of(id)) == 0) {
             *out = k;
             return ADCL_OK;
         }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* program.h – from embedded sources to running kernels.
  *
- * A program is one .cl file with common.cl before it and one variant (for activation.cl the number
- * of the activation, else 0), built at first use and shared by the family. Kernel objects belong to
- * a context, for setting the arguments of a shared one is a race. */
+ * A program is one .cl file with common.cl (and activation_math.cl, if it computes activations) before
+ * it, one variant (the number of the activation, else 0) and more options where the file asks for
+ * them; built at first use and shared by the family. Kernel objects belong to a context, for setting
+ * the arguments of a shared one is a race. */
 #ifndef ADCL_RUNTIME_PROGRAM_H
 #define ADCL_RUNTIME_PROGRAM_H
 
@@ -12,6 +13,7 @@
 typedef enum adcl__program_id {
     ADCL__PROGRAM_ACTIVATION,
     ADCL__PROGRAM_ELEMENTWISE,
+    ADCL__PROGRAM_FUSED_CPU,
     ADCL__PROGRAM_LOSS,
     ADCL__PROGRAM_PEAK,
     ADCL__PROGRAM_REDUCE,
@@ -20,8 +22,9 @@ typedef enum adcl__program_id {
 
 typedef struct adcl__kernel_id {
     adcl__program_id program;
-    int variant;      /* -DADCL_VARIANT of the program */
-    const char *name; /* a string literal */
+    int variant;         /* -DADCL_VARIANT of the program */
+    const char *name;    /* a string literal */
+    const char *options; /* more for the compiler, copied where kept; NULL: none */
 } adcl__kernel_id;
 
 typedef struct adcl__argument {

@@ -1,0 +1,644 @@
+/* SPDX-License-Identifier: MIT */
+/* fused_cpu.cl – an adapter's passes for devices that are CPUs: a work-group is one work-item, which
+ * keeps a tile of the result in vector registers while it walks along the inner dimension.
+ *
+ *                      B (K, C), k-th row ──►  PANEL vectors of WIDTH floats
+ *        A (M, K)     ┌──────┬──────┬──────┬──────┐
+ *    ROWS numbers ──► │ tile[i][j] += a[i]·b[j]   │   k = 0, 1, 2 …: one order for every N, so that
+ *                     └──────┴──────┴──────┴──────┘   a row's bits do not depend on its neighbours
+ *
+ *   forward     z = x·w_down + b_down    h = act(z)             y = [x +] mask∘s·(h·w_up + b_up)
+ *   backward    du = mask∘dy             dz = s·du·w_upᵀ ∘ act′(z)     dx = [dy +] dz·w_downᵀ
+ *   gradients   w_down += xᵀ·dz   b_down += Σ dz   w_up += s·hᵀ·du   b_up += s·Σ du
+ *
+ * N rows, D hidden, R bottleneck, W columns of h (R; 1 for log_sumexp). z, dz (N, R) and h (N, W) are
+ * scratch, their rows padded to whole vectors; the padding holds numbers that nobody uses.
+ *
+ * Known when the program is built: ADCL_WIDTH; and how the last panel of R and of D columns, of
+ * fewer than a whole panel's, is made up (see src/ops/fused_cpu.c):
+ *   ADCL_R_FULL      1: there are whole panels
+ *   ADCL_R_VECTORS   vectors in the last panel
+ *   ADCL_R_SHIFTED   1: the last of them ends with the columns, and so overlaps what is before it
+ *   ADCL_R_HALF      1: a vector of half the width follows, which ends with the columns
+ * and ADCL_D_… the same. */
+
+#define ADCL_ROWS 6     /* rows of a tile: 24 accumulators of 32 registers */
+#define ADCL_FEW_ROWS 2 /* where rows are few, reading the kernels is what takes the time */
+#define ADCL_SUM_ROWS 64 /* gradients are summed over so many rows, then added */
+#if ADCL_WIDTH == 16
+#define ADCL_PANEL 4
+#else
+#define ADCL_PANEL 2 /* 12 accumulators of 16 registers */
+#endif
+#define ADCL_PANEL_COLS (ADCL_PANEL * ADCL_WIDTH)
+
+#if ADCL_WIDTH == 16
+typedef float8 HALF;
+#define ADCL_LOAD_HALF(p) vload8(0, p)
+#define ADCL_STORE_HALF(value, p) vstore8(value, 0, p)
+#elif ADCL_WIDTH == 8
+typedef float4 HALF;
+#define ADCL_LOAD_HALF(p) vload4(0, p)
+#define ADCL_STORE_HALF(value, p) vstore4(value, 0, p)
+#elif ADCL_WIDTH == 4
+typedef float2 HALF;
+#define ADCL_LOAD_HALF(p) vload2(0, p)
+#define ADCL_STORE_HALF(value, p) vstore2(value, 0, p)
+#else
+typedef float HALF; /* never used */
+#define ADCL_LOAD_HALF(p) (*(p))
+#define ADCL_STORE_HALF(value, p) (*(p) = (value))
+#endif
+
+/* clang would split vectors of 512 bits without it. */
+#if ADCL_WIDTH == 16 && defined(__has_attribute)
+#if __has_attribute(min_vector_width)
+#define ADCL_KERNEL __attribute__((min_vector_width(512))) kernel
+#endif
+#endif
+#ifndef ADCL_KERNEL
+#define ADCL_KERNEL kernel
+#endif
+
+/* Tiles live in registers only where every call is inlined and every loop over them unrolled: all these
+ * loops have the same bounds, which a compiler knows before it inlines. */
+#define ADCL_EACH(i, most, count) _Pragma("unroll") for (uint i = 0; i < most; i++) if (i < (count))
+#define ADCL_INLINE static inline __attribute__((always_inline))
+
+/* ---- tiles ------------------------------------------------------------------------------------ */
+
+typedef struct adcl_tile {
+    REAL full[ADCL_ROWS][ADCL_PANEL];
+    HALF half_full[ADCL_ROWS];
+} adcl_tile;
+
+/* The shape of a panel; all but `cols` are constants of the program once everything is inlined. */
+typedef struct adcl_panel {
+    uint vectors, shifted, half_vectors;
+    uint cols; /* how many columns it has */
+} adcl_panel;
+
+/* Where vector j of a panel begins, from the panel's first column; before it where cols < WIDTH. */
+ADCL_INLINE int adcl_vector_start(adcl_panel p, uint j)
+{
+    return p.shifted && j + 1 == p.vectors ? (int)p.cols - ADCL_WIDTH : (int)j * ADCL_WIDTH;
+}
+
+ADCL_INLINE int adcl_half_start(adcl_panel p)
+{
+    return (int)p.cols - ADCL_WIDTH / 2;
+}
+
+/* What is multiplied. Rows of A are two halves of a tile: the first begins at a[0], the second at a[1],
+ * and their rows lie a_row apart; a row's elements lie a_step apart. Where there are fewer rows than the
+ * tile has, the halves overlap, and with one or two rows a_row is 0: so every tile reads rows that are
+ * there, without a test or a pointer for each of them. B's rows begin at the panel's first column. */
+typedef struct adcl_factors {
+    global const float *a[2];
+    ulong a_row, a_step;
+    global const float *b;
+    ulong b_stride;
+    uint depth; /* K */
+} adcl_factors;
+
+/* tile = A·B for `rows` rows and one panel. */
+ADCL_INLINE void adcl_multiply(uint rows, adcl_panel p, const adcl_factors *f, adcl_tile *tile)
+{
+    ADCL_EACH(i, ADCL_ROWS, rows) {
+        ADCL_EACH(j, ADCL_PANEL, p.vectors) tile->full[i][j] = (REAL)(0.0f);
+        if (p.half_vectors) tile->half_full[i] = (HALF)(0.0f);
+    }
+    const uint middle = rows / 2;
+    /* volatile: LLVM's loop optimizer would otherwise make these sums and products again for every k. */
+    global const float *volatile first = f->a[0], *volatile second = f->a[1];
+    const volatile ulong step = f->a_row;
+    const ulong a_row = step;
+    global const float *a0 = first, *a1 = second, *b = f->b;
+    for (uint k = 0; k < f->depth; k++, a0 += f->a_step, a1 += f->a_step, b += f->b_stride) {
+        REAL of_b[ADCL_PANEL];
+        HALF half_of_b = (HALF)(0.0f);
+        ADCL_EACH(j, ADCL_PANEL, p.vectors)
+            of_b[j] = ADCL_LOAD(b + adcl_vector_start(p, j));
+        if (p.half_vectors) half_of_b = ADCL_LOAD_HALF(b + adcl_half_start(p));
+        ADCL_EACH(i, ADCL_ROWS, rows) {
+            float of_a = i < middle ? a0[i * a_row] : a1[(i - middle) * a_row];
+            ADCL_EACH(j, ADCL_PANEL, p.vectors) tile->full[i][j] += of_a * of_b[j];
+            if (p.half_vectors) tile->half_full[i] += of_a * half_of_b;
+        }
+    }
+}
+
+/* tile = sums of B's columns, in its first row. */
+ADCL_INLINE void adcl_sum_columns(adcl_panel p, global const float *b, ulong b_stride, uint depth,
+                      adcl_tile *tile)
+{
+    ADCL_EACH(j, ADCL_PANEL, p.vectors) tile->full[0][j] = (REAL)(0.0f);
+    tile->half_full[0] = (HALF)(0.0f);
+    for (uint k = 0; k < depth; k++, b += b_stride) {
+        ADCL_EACH(j, ADCL_PANEL, p.vectors)
+            tile->full[0][j] += ADCL_LOAD(b + adcl_vector_start(p, j));
+        if (p.half_vectors) tile->half_full[0] += ADCL_LOAD_HALF(b + adcl_half_start(p));
+    }
+}
+
+typedef struct adcl_dropout {
+    uint drops; /* 0: no element is dropped, the rest is not read */
+    ulong seed, step;
+    uint threshold;
+    float keep_scale;
+    uint cols; /* of the matrix whose elements are numbered */
+} adcl_dropout;
+
+/* Where a result goes: out = own + mask∘scale·(tile + bias). `own` and `bias` may be NULL. Pointers
+ * point to the first row and column of the tile; row and col say which ones these are. */
+typedef struct adcl_output {
+    global const float *own;
+    ulong own_stride;
+    global const float *bias;
+    float scale;
+    global float *out; /* may be own */
+    ulong out_stride;
+    uint row, col;
+    adcl_dropout dropout;
+} adcl_output;
+
+ADCL_INLINE float adcl_drop(const adcl_output *o, uint i, uint c, float value)
+{
+    float factor =
+        adcl_dropout_factor(o->dropout.seed, o->dropout.step, o->row + i, o->col + c,
+                            o->dropout.cols, o->dropout.threshold, o->dropout.keep_scale);
+    return factor == 0.0f ? 0.0f : factor * value; /* an infinity is dropped, too */
+}
+
+/* WIDTH columns from column c of the tile on. */
+ADCL_INLINE void adcl_write_vector(const adcl_output *o, uint i, uint c, REAL sum)
+{
+    if (o->bias) sum += ADCL_LOAD(o->bias + c);
+    if (o->dropout.drops) {
+        float lanes[ADCL_WIDTH];
+        ADCL_STORE(o->scale * sum, lanes);
+        for (uint lane = 0; lane < ADCL_WIDTH; lane++)
+            lanes[lane] = adcl_drop(o, i, c + lane, lanes[lane]);
+        REAL value = ADCL_LOAD(lanes);
+        if (o->own) value += ADCL_LOAD(o->own + i * o->own_stride + c);
+        ADCL_STORE(value, o->out + i * o->out_stride + c);
+        return;
+    }
+    REAL value = o->own ? ADCL_LOAD(o->own + i * o->own_stride + c) + o->scale * sum
+                        : o->scale * sum;
+    ADCL_STORE(value, o->out + i * o->out_stride + c);
+}
+
+/* One column. */
+ADCL_INLINE void adcl_write_number(const adcl_output *o, uint i, uint c, float sum)
+{
+    if (o->bias) sum += o->bias[c];
+    global float *out = o->out + i * o->out_stride + c;
+    if (o->dropout.drops) {
+        float value = adcl_drop(o, i, c, o->scale * sum);
+        *out = o->own ? o->own[i * o->own_stride + c] + value : value;
+        return;
+    }
+    *out = o->own ? o->own[i * o->own_stride + c] + o->scale * sum : o->scale * sum;
+}
+
+/* How the halves of a tile of `rows` lie over the `count` rows that there are: the row that the second
+ * begins with, and how far the rows of each are apart. */
+ADCL_INLINE uint adcl_second_half(uint rows, uint count)
+{
+    return count >= rows / 2 ? count - rows / 2 : count - 1;
+}
+
+ADCL_INLINE uint adcl_row_step(uint rows, uint count)
+{
+    return count >= rows / 2;
+}
+
+/* The row that row i of a tile is; `count`, which is none, where another row of the tile is it, too. */
+ADCL_INLINE uint adcl_row_of(uint rows, uint count, uint i)
+{
+    const uint middle = rows / 2;
+    uint step = adcl_row_step(rows, count), second = adcl_second_half(rows, count);
+    if (i < middle) return step || i == 0 ? i : count;
+    uint row = second + (i - middle) * step;
+    return (step && row >= middle) || (!step && i == middle && row > 0) ? row : count;
+}
+
+/* The `count` rows of a tile of `rows`. Of vectors that overlap what is before them, only the
+ * columns that are new are written: out may be own, and must be added to once. */
+ADCL_INLINE void adcl_write(uint rows, uint count, adcl_panel p, const adcl_tile *tile,
+                            const adcl_output *o)
+{
+    uint whole = p.vectors - p.shifted;
+    ADCL_EACH(i, ADCL_ROWS, rows) {
+        uint row = adcl_row_of(rows, count, i);
+        if (row >= count) continue;
+        ADCL_EACH(j, ADCL_PANEL, whole)
+            adcl_write_vector(o, row, j * ADCL_WIDTH, tile->full[i][j]);
+        if (p.shifted) {
+            float lanes[ADCL_WIDTH];
+            ADCL_STORE(tile->full[i][whole], lanes);
+            for (uint c = whole * ADCL_WIDTH; c < p.cols; c++)
+                adcl_write_number(o, row, c, lanes[ADCL_WIDTH - (p.cols - c)]);
+        }
+        if (p.half_vectors) {
+            float lanes[ADCL_WIDTH];
+            ADCL_STORE_HALF(tile->half_full[i], lanes);
+            for (uint c = whole * ADCL_WIDTH; c < p.cols; c++)
+                adcl_write_number(o, row, c, lanes[ADCL_WIDTH / 2 - (p.cols - c)]);
+        }
+    }
+}
+
+/* ---- panels ----------------------------------------------------------------------------------- */
+
+/* The factors and the output of panel `c`, from those of the first. */
+ADCL_INLINE void adcl_at_column(adcl_factors *f, adcl_output *o, uint c)
+{
+    f->b += c;
+    if (o->own) o->own += c;
+    if (o->bias) o->bias += c;
+    o->out += c;
+    o->col += c;
+}
+
+ADCL_INLINE void adcl_do_panel(uint rows, uint count, adcl_panel p, const adcl_factors *f,
+                               const adcl_output *o)
+{
+    adcl_tile tile;
+    adcl_multiply(rows, p, f, &tile);
+    adcl_write(rows, count, p, &tile, o);
+}
+
+ADCL_INLINE void adcl_sum_panel(adcl_panel p, const adcl_factors *f, const adcl_output *o)
+{
+    adcl_tile tile;
+    adcl_sum_columns(p, f->b, f->b_stride, f->depth, &tile);
+    adcl_write(1, 1, p, &tile, o);
+}
+
+/* Does `call` for each panel of columns [first, last) of `size`, where it is to find panel p, factors
+ * g and output q. */
+#define ADCL_EACH_PANEL(full, last_vectors, last_shifted, last_half, first, last, size, call)      \
+    for (uint c = first; c < last; c += ADCL_PANEL_COLS) {                                         \
+        adcl_factors g = *f;                                                                       \
+        adcl_output q = *o;                                                                        \
+        adcl_at_column(&g, &q, c);                                                                 \
+        uint cols = min(size - c, (uint)ADCL_PANEL_COLS);                                          \
+        if (full && cols == ADCL_PANEL_COLS) {                                                     \
+            adcl_panel p = {ADCL_PANEL, 0, 0, ADCL_PANEL_COLS};                                    \
+            call;                                                                                  \
+        } else if (last_vectors + last_half > 0) {                                                 \
+            adcl_panel p = {last_vectors, last_shifted, last_half, cols};                          \
+            call;                                                                                  \
+        }                                                                                          \
+    }
+#define ADCL_EACH_R_PANEL(first, last, size, call)                                                 \
+    ADCL_EACH_PANEL(ADCL_R_FULL, ADCL_R_VECTORS, ADCL_R_SHIFTED, ADCL_R_HALF, first, last, size, call)
+#define ADCL_EACH_D_PANEL(first, last, size, call)                                                 \
+    ADCL_EACH_PANEL(ADCL_D_FULL, ADCL_D_VECTORS, ADCL_D_SHIFTED, ADCL_D_HALF, first, last, size, call)
+
+/* out (count, R) for columns [first, last), which begin and end with panels. */
+ADCL_INLINE void adcl_r_columns(uint rows, uint count, uint first, uint last, uint size,
+                                const adcl_factors *f,
+                    const adcl_output *o)
+{
+    ADCL_EACH_R_PANEL(first, last, size, adcl_do_panel(rows, count, p, &g, &q))
+}
+
+/* The same of (count, D). */
+ADCL_INLINE void adcl_d_columns(uint rows, uint count, uint first, uint last, uint size,
+                                const adcl_factors *f,
+                    const adcl_output *o)
+{
+    ADCL_EACH_D_PANEL(first, last, size, adcl_do_panel(rows, count, p, &g, &q))
+}
+
+/* Columns [*first, *last) of `size` that are this item's of `items`: whole panels. */
+ADCL_INLINE void adcl_share_panels(uint item, uint items, uint size, uint *first, uint *last)
+{
+    uint panels = (size + ADCL_PANEL_COLS - 1) / ADCL_PANEL_COLS;
+    *first = (uint)((ulong)item * panels / items) * ADCL_PANEL_COLS;
+    *last = min((uint)((ulong)(item + 1) * panels / items) * ADCL_PANEL_COLS, size);
+}
+
+/* The `count` rows of A that begin at `a`: row_stride apart, their elements a_step. */
+ADCL_INLINE void adcl_take_rows(uint rows, uint count, global const float *a, ulong row_stride,
+                                ulong a_step, adcl_factors *f)
+{
+    f->a[0] = a;
+    f->a[1] = a + adcl_second_half(rows, count) * row_stride;
+    f->a_row = adcl_row_step(rows, count) * row_stride;
+    f->a_step = a_step;
+}
+
+/* ---- rows of the bottleneck ------------------------------------------------------------------- */
+
+/* h = act(z) for `count` rows; columns [first, last) where numbers are taken one by one. */
+ADCL_INLINE void adcl_activate(uint count, global const float *z, ulong z_stride, global float *h,
+                   ulong h_stride, uint first, uint last)
+{
+    for (uint i = 0; i < count; i++, z += z_stride, h += h_stride) {
+#if ADCL_ELEMENTWISE
+        for (uint c = first; c < last; c += ADCL_WIDTH)
+            ADCL_STORE(adcl_act(ADCL_LOAD(z + c)), h + c);
+#else
+        adcl_act_row(z, h, last, adcl_row_sum(z, last));
+#endif
+    }
+}
+
+/* dz = dz ∘ act′(z), likewise. For log_sumexp the first number of each row of dz is dh. */
+ADCL_INLINE void adcl_activate_bwd(uint count, global const float *z, global float *dz,
+                                   ulong stride,
+                       uint first, uint last)
+{
+    for (uint i = 0; i < count; i++, z += stride, dz += stride) {
+#if ADCL_ELEMENTWISE
+        for (uint c = first; c < last; c += ADCL_WIDTH)
+            ADCL_STORE(ADCL_LOAD(dz + c) * adcl_act_slope(ADCL_LOAD(z + c)), dz + c);
+#else
+        adcl_act_row_bwd(z, dz, dz, last, adcl_row_sum(z, last));
+#endif
+    }
+}
+
+/* log_sumexp has one h a row, so w_upᵀ is (D, 1): a product with it, for `count` rows at `a`. */
+ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_stride,
+                                 const adcl_factors *f, const adcl_output *o)
+{
+    for (uint i = 0; i < count; i++, a += row_stride) {
+        float sum = 0.0f;
+        for (uint k = 0; k < f->depth; k++) sum += a[k] * f->b[k * f->b_stride];
+        adcl_write_number(o, i, 0, sum);
+    }
+}
+
+/* z = x·w_down + b_down and h = act(z) for columns [first, last) of rows from `row` on. */
+#define ADCL_DOWN(rows, count, row, first, last)                                                   \
+    {                                                                                              \
+        adcl_factors f = {.b = w_down + w_down_offset, .b_stride = w_down_stride, .depth = hidden};\
+        adcl_take_rows(rows, count, x + adcl_at(x_offset, x_stride, row, 0), x_stride, 1, &f);     \
+        global float *z_rows = z + (ulong)(row) * z_stride;                                        \
+        global float *h_rows = h + (ulong)(row) * h_stride;                                        \
+        adcl_output o = {.bias = b_down + b_down_offset, .scale = 1.0f, .out = z_rows,             \
+                         .out_stride = z_stride};                                                  \
+        adcl_r_columns(rows, count, first, last, bottleneck, &f, &o);                              \
+        adcl_activate(count, z_rows, z_stride, h_rows, h_stride, first, last);                     \
+    }
+
+/* out = [own +] mask∘scale·(h·kernel + bias) for columns [first, last) of rows from `row` on. */
+#define ADCL_UP(rows, count, row, first, last)                                                     \
+    {                                                                                              \
+        adcl_factors f = {.b = w_up + w_up_offset, .b_stride = w_up_stride, .depth = width};       \
+        adcl_take_rows(rows, count, h + adcl_at(h_offset, h_stride, row, 0), h_stride, 1, &f);     \
+        adcl_output o = {                                                                          \
+            .own = residual ? x + adcl_at(x_offset, x_stride, row, 0) : 0,                         \
+            .own_stride = x_stride,                                                                \
+            .bias = has_bias ? b_up + b_up_offset : 0,                                             \
+            .scale = scaling,                                                                      \
+            .out = y + adcl_at(y_offset, y_stride, row, 0),                                        \
+            .out_stride = y_stride,                                                                \
+            .row = row,                                                                            \
+            .dropout = {drops, seed, step, threshold, keep_scale, hidden}};                        \
+        adcl_d_columns(rows, count, first, last, hidden, &f, &o);                                  \
+    }
+
+/* dz = scaling·du·w_upᵀ ∘ act′(z) for columns [first, last) of rows from `row` on. */
+#define ADCL_BACK_DOWN(rows, count, row, first, last)                                              \
+    {                                                                                              \
+        global const float *du_rows = du + adcl_at(du_offset, du_stride, row, 0);                  \
+        adcl_factors f = {.b = w_up_t, .b_stride = w_up_t_stride, .depth = hidden};                \
+        adcl_take_rows(rows, count, du_rows, du_stride, 1, &f);                                    \
+        global float *dz_rows = dz + (ulong)(row) * z_stride;                                      \
+        adcl_output o = {.scale = scaling, .out = dz_rows, .out_stride = z_stride};                \
+        if (ADCL_VARIANT == ADCL_LOG_SUMEXP)                                                       \
+            adcl_one_column(count, du_rows, du_stride, &f, &o);                                    \
+        else                                                                                       \
+            adcl_r_columns(rows, count, first, last, bottleneck, &f, &o);                          \
+        adcl_activate_bwd(count, z + (ulong)(row) * z_stride, dz_rows, z_stride, first, last);     \
+    }
+
+/* ---- forward ---------------------------------------------------------------------------------- */
+
+#define ADCL_MATRIX(name) global const float *name, ulong name##_offset, ulong name##_stride
+#define ADCL_VECTOR(name) global const float *name, ulong name##_offset
+#define ADCL_DROPOUT uint drops, ulong seed, ulong step, uint threshold, float keep_scale
+
+/* Tiles [first, last) of rows that are this work-item's. */
+ADCL_INLINE void adcl_share_tiles(uint rows, uint tile_rows, uint *first, uint *last)
+{
+    uint tiles = (rows + tile_rows - 1) / tile_rows;
+    ulong item = get_global_id(0), items = get_global_size(0);
+    *first = (uint)(item * tiles / items);
+    *last = (uint)((item + 1) * tiles / items);
+}
+
+/* Work-item i of any number: its share of the rows. y may be x. z may be h. */
+ADCL_KERNEL void adcl_fused_forward(ADCL_MATRIX(x), ADCL_MATRIX(w_down), ADCL_VECTOR(b_down),
+                                    ADCL_MATRIX(w_up), ADCL_VECTOR(b_up), global float *z,
+                                    ulong z_stride, global float *h, ulong h_stride,
+                                    global float *y, ulong y_offset, ulong y_stride, uint rows,
+                                    uint hidden, uint bottleneck, uint width, float scaling,
+                                    uint residual, ADCL_DROPOUT)
+{
+    const uint has_bias = 1;
+    const ulong h_offset = 0;
+    uint first, last;
+    adcl_share_tiles(rows, ADCL_ROWS, &first, &last);
+    for (uint tile = first; tile < last; tile++) {
+        uint row = tile * ADCL_ROWS, count = min(rows - row, (uint)ADCL_ROWS);
+        ADCL_DOWN(ADCL_ROWS, count, row, 0, bottleneck)
+        ADCL_UP(ADCL_ROWS, count, row, 0, hidden)
+    }
+}
+
+/* For few rows. Work-item (i, j): rows FEW_ROWS·i on, a share of the R columns. */
+ADCL_KERNEL void adcl_fused_down(ADCL_MATRIX(x), ADCL_MATRIX(w_down), ADCL_VECTOR(b_down),
+                                 global float *z, ulong z_stride, global float *h, ulong h_stride,
+                                 uint rows, uint hidden, uint bottleneck)
+{
+    uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(rows - row, (uint)ADCL_FEW_ROWS);
+    uint first, last;
+    adcl_share_panels(get_global_id(1), get_global_size(1), bottleneck, &first, &last);
+    ADCL_DOWN(ADCL_FEW_ROWS, count, row, first, last)
+}
+
+/* For few rows, forward (h·w_up) and backward (dz·w_downᵀ). Work-item (i, j): rows FEW_ROWS·i on, a
+ * share of the D columns. */
+ADCL_KERNEL void adcl_fused_up(ADCL_MATRIX(x), ADCL_MATRIX(h), ADCL_MATRIX(w_up), ADCL_VECTOR(b_up), global float *y,
+                               ulong y_offset, ulong y_stride, uint rows, uint hidden, uint width,
+                               float scaling, uint residual, uint has_bias, ADCL_DROPOUT)
+{
+    uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(rows - row, (uint)ADCL_FEW_ROWS);
+    uint first, last;
+    adcl_share_panels(get_global_id(1), get_global_size(1), hidden, &first, &last);
+    ADCL_UP(ADCL_FEW_ROWS, count, row, first, last)
+}
+
+/* ---- backward --------------------------------------------------------------------------------- */
+
+/* to (cols, rows) = fromᵀ, a block of 16 rows by all columns. */
+ADCL_INLINE void adcl_transpose_block(global const float *from, ulong from_stride, global float *to,
+                          ulong to_stride, uint first, uint rows, uint cols)
+{
+    uint last = min(first + 16, rows);
+    for (uint c = 0; c < cols; c++)
+        for (uint r = first; r < last; r++) to[c * to_stride + r] = from[r * from_stride + c];
+}
+
+/* Work-item i: a block of rows of w_up (W, D) or, behind those, of w_down (D, R). */
+ADCL_KERNEL void adcl_fused_transpose(ADCL_MATRIX(w_up), ADCL_MATRIX(w_down), global float *w_up_t,
+                                      ulong w_up_t_stride, global float *w_down_t,
+                                      ulong w_down_t_stride, uint hidden, uint bottleneck,
+                                      uint width)
+{
+    uint block = get_global_id(0), up_blocks = (width + 15) / 16;
+    if (block < up_blocks)
+        adcl_transpose_block(w_up + w_up_offset, w_up_stride, w_up_t, w_up_t_stride, 16 * block,
+                             width, hidden);
+    else
+        adcl_transpose_block(w_down + w_down_offset, w_down_stride, w_down_t, w_down_t_stride,
+                             16 * (block - up_blocks), hidden, bottleneck);
+}
+
+/* du = mask∘dy for `count` rows. */
+ADCL_INLINE void adcl_mask_rows(uint count, global const float *dy, ulong dy_stride,
+                                global float *du,
+                    ulong du_stride, uint row, uint hidden, adcl_dropout dropout)
+{
+    adcl_output o = {.row = row, .dropout = dropout};
+    for (uint i = 0; i < count; i++)
+        for (uint c = 0; c < hidden; c++)
+            du[i * du_stride + c] = adcl_drop(&o, i, c, dy[i * dy_stride + c]);
+}
+
+/* Work-item i of any number: its share of the rows. parts: 1 dz (and du, under dropout), 2 dx, or
+ * both. Without dropout du is dy; x, y of ADCL_UP are dy and dx here. */
+ADCL_KERNEL void adcl_fused_backward(ADCL_MATRIX(dy), global float *du, ulong du_offset,
+                                     ulong du_stride, global const float *w_up_t,
+                                     ulong w_up_t_stride, global const float *w_down_t,
+                                     ulong w_down_t_stride, global const float *z,
+                                     global float *dz, ulong z_stride, global float *dx,
+                                     ulong dx_offset, ulong dx_stride, uint rows, uint hidden,
+                                     uint bottleneck, float scaling, uint residual, uint parts,
+                                     ADCL_DROPOUT)
+{
+    uint first, last;
+    adcl_share_tiles(rows, ADCL_ROWS, &first, &last);
+    for (uint tile = first; tile < last; tile++) {
+        uint row = tile * ADCL_ROWS, count = min(rows - row, (uint)ADCL_ROWS);
+        if (parts & 1) {
+            if (drops)
+                adcl_mask_rows(count, dy + adcl_at(dy_offset, dy_stride, row, 0), dy_stride,
+                               du + adcl_at(du_offset, du_stride, row, 0), du_stride, row, hidden,
+                               (adcl_dropout){drops, seed, step, threshold, keep_scale, hidden});
+            ADCL_BACK_DOWN(ADCL_ROWS, count, row, 0, bottleneck)
+        }
+        if (parts & 2) {
+            adcl_factors f = {.b = w_down_t, .b_stride = w_down_t_stride, .depth = bottleneck};
+            adcl_take_rows(ADCL_ROWS, count, dz + row * z_stride, z_stride, 1, &f);
+            adcl_output o = {.own = residual ? dy + adcl_at(dy_offset, dy_stride, row, 0) : 0,
+                             .own_stride = dy_stride,
+                             .scale = 1.0f,
+                             .out = dx + adcl_at(dx_offset, dx_stride, row, 0),
+                             .out_stride = dx_stride};
+            adcl_d_columns(ADCL_ROWS, count, 0, hidden, hidden, &f, &o);
+        }
+    }
+}
+
+/* For few rows. Work-item (i, j): rows FEW_ROWS·i on, a share of the R columns. Under dropout each
+ * makes the du of its rows for itself; all the same, so j is 0 then. */
+ADCL_KERNEL void adcl_fused_back_down(ADCL_MATRIX(dy), global float *du, ulong du_offset,
+                                      ulong du_stride, global const float *w_up_t,
+                                      ulong w_up_t_stride, global const float *z, global float *dz,
+                                      ulong z_stride, uint rows, uint hidden, uint bottleneck,
+                                      float scaling, ADCL_DROPOUT)
+{
+    uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(rows - row, (uint)ADCL_FEW_ROWS);
+    uint first, last;
+    adcl_share_panels(get_global_id(1), get_global_size(1), bottleneck, &first, &last);
+    if (drops)
+        adcl_mask_rows(count, dy + adcl_at(dy_offset, dy_stride, row, 0), dy_stride,
+                       du + adcl_at(du_offset, du_stride, row, 0), du_stride, row, hidden,
+                       (adcl_dropout){drops, seed, step, threshold, keep_scale, hidden});
+    ADCL_BACK_DOWN(ADCL_FEW_ROWS, count, row, first, last)
+}
+
+/* ---- gradients -------------------------------------------------------------------------------- */
+
+/* g (rows [first, last), C) += scale·Aᵀ·B over rows n of block `row`…: a tile takes ROWS columns of A. */
+#define ADCL_GRADIENT_ROWS(columns, a_matrix, a_offset, a_stride, a_first, a_last, b_rows,         \
+                           b_row_stride, gradient, gradient_offset, gradient_stride, factor,       \
+                           first, last, size)                                                      \
+    for (uint d = a_first; d < a_last; d += ADCL_ROWS) {                                           \
+        uint count = min(a_last - d, (uint)ADCL_ROWS);                                             \
+        adcl_factors f = {.b = b_rows, .b_stride = b_row_stride, .depth = depth};                  \
+        adcl_take_rows(ADCL_ROWS, count, a_matrix + adcl_at(a_offset, a_stride, row, d), 1,        \
+                       a_stride, &f);                                                              \
+        global float *g = gradient + adcl_at(gradient_offset, gradient_stride, d, 0);              \
+        adcl_output o = {.own = g, .own_stride = gradient_stride, .scale = factor, .out = g,       \
+                         .out_stride = gradient_stride};                                           \
+        columns(ADCL_ROWS, count, first, last, size, &f, &o);                                      \
+    }
+
+/* Numbers of `wanted`: bits of the gradients that are asked for. */
+#define ADCL_WANTS_W_DOWN 1
+#define ADCL_WANTS_B_DOWN 2
+#define ADCL_WANTS_W_UP 4
+#define ADCL_WANTS_B_UP 8
+
+/* Work-item i < down_items: rows of w_down, a share of D, and with i = 0 b_down. Those behind: of
+ * w_up's W rows (one of up_splits shares) a share of the D columns, and in the first b_up. Blocks of
+ * SUM_ROWS rows n, in order, are added to the gradients. */
+ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ulong z_stride,
+                                      ADCL_MATRIX(h), ADCL_MATRIX(du),
+                                      global float *w_down, ulong w_down_offset,
+                                      ulong w_down_stride, global float *b_down,
+                                      ulong b_down_offset, global float *w_up, ulong w_up_offset,
+                                      ulong w_up_stride, global float *b_up, ulong b_up_offset,
+                                      uint rows, uint hidden, uint bottleneck, uint width,
+                                      float scaling, uint wanted, uint down_items, uint up_splits)
+{
+    uint item = get_global_id(0), items = get_global_size(0);
+    if (item < down_items) {
+        uint tiles = (hidden + ADCL_ROWS - 1) / ADCL_ROWS;
+        uint d_first = (uint)((ulong)item * tiles / down_items) * ADCL_ROWS;
+        uint d_last = min((uint)((ulong)(item + 1) * tiles / down_items) * ADCL_ROWS, hidden);
+        for (uint row = 0; row < rows; row += ADCL_SUM_ROWS) {
+            uint depth = min(rows - row, (uint)ADCL_SUM_ROWS);
+            global const float *b = dz + (ulong)row * z_stride;
+            if (wanted & ADCL_WANTS_W_DOWN)
+                ADCL_GRADIENT_ROWS(adcl_r_columns, x, x_offset, x_stride, d_first, d_last, b,
+                                   z_stride, w_down, w_down_offset, w_down_stride, 1.0f, 0,
+                                   bottleneck, bottleneck)
+            if ((wanted & ADCL_WANTS_B_DOWN) && item == 0) {
+                global float *sums = b_down + b_down_offset;
+                const adcl_factors in = {.b = b, .b_stride = z_stride, .depth = depth}, *f = &in;
+                const adcl_output out = {.own = sums, .scale = 1.0f, .out = sums}, *o = &out;
+                ADCL_EACH_R_PANEL(0, bottleneck, bottleneck, adcl_sum_panel(p, &g, &q))
+            }
+        }
+        return;
+    }
+    uint up_item = item - down_items, up_items = items - down_items;
+    uint split = up_item % up_splits, tiles = (width + ADCL_ROWS - 1) / ADCL_ROWS;
+    uint r_first = (uint)((ulong)split * tiles / up_splits) * ADCL_ROWS;
+    uint r_last = min((uint)((ulong)(split + 1) * tiles / up_splits) * ADCL_ROWS, width);
+    uint first, last;
+    adcl_share_panels(up_item / up_splits, up_items / up_splits, hidden, &first, &last);
+    for (uint row = 0; row < rows; row += ADCL_SUM_ROWS) {
+        uint depth = min(rows - row, (uint)ADCL_SUM_ROWS);
+        global const float *b = du + adcl_at(du_offset, du_stride, row, 0);
+        if (wanted & ADCL_WANTS_W_UP)
+            ADCL_GRADIENT_ROWS(adcl_d_columns, h, h_offset, h_stride, r_first, r_last, b, du_stride, w_up,
+                               w_up_offset, w_up_stride, scaling, first, last, hidden)
+        if ((wanted & ADCL_WANTS_B_UP) && split == 0) {
+            global float *sums = b_up + b_up_offset;
+            const adcl_factors in = {.b = b, .b_stride = du_stride, .depth = depth}, *f = &in;
+            const adcl_output out = {.own = sums, .scale = scaling, .out = sums}, *o = &out;
+            ADCL_EACH_D_PANEL(first, last, hidden, adcl_sum_panel(p, &g, &q))
+        }
+    }
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops/fused_cpu.h"
+
+#include "base/size.h"
+#include "runtime/program.h"
+
+#include <stdio.h>
+
+/* As in cl/fused_cpu.cl. */
+enum { ROWS = 6, FEW_ROWS = 2, WIDEST = 16 };
+enum { WANTS_W_DOWN = 1, WANTS_B_DOWN = 2, WANTS_W_UP = 4, WANTS_B_UP = 8 };
+
+/* Work-items per compute unit, where there is work enough: so that the last of them to end does not
+ * keep the others waiting. */
+enum { ITEMS_PER_UNIT = 8 };
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t blocks_of(size_t count, size_t size)
+{
+    return (count + size - 1) / size;
+}
+
+size_t adcl__fused_cpu_padded(size_t cols)
+{
+    return adcl__round_up(cols, WIDEST);
+}
+
+/* ---- the program ------------------------------------------------------------------------------ */
+
+/* The widest vector that the device has registers for and that fits into all columns. */
+static size_t vector_width(const adcl_context *ctx, size_t hidden, size_t bottleneck)
+{
+    size_t columns = bottleneck > 0 ? least(hidden, bottleneck) : hidden;
+    size_t width = ctx->family->vector_width >= 16 ? 16 : ctx->family->vector_width >= 8 ? 8 : 4;
+    while (width > columns) width = width == 4 ? 1 : width / 2;
+    return width;
+}
+
+static size_t panel_columns(size_t width)
+{
+    return width * (width == 16 ? 4 : 2);
+}
+
+/* How the last panel of `size` columns, if it is not a whole one, is made of vectors. */
+static int describe_columns(char *text, size_t room, char name, size_t size, size_t width)
+{
+    size_t rest = size % panel_columns(width), vectors = rest / width, tail = rest % width;
+    bool half = tail > 0 && 2 * tail <= width, shifted = tail > 0 && !half;
+    return snprintf(text, room,
+                    " -DADCL_%c_FULL=%d -DADCL_%c_VECTORS=%zu -DADCL_%c_SHIFTED=%d -DADCL_%c_HALF=%d",
+                    name, size >= panel_columns(width), name, vectors + shifted, name, shifted, name,
+                    half);
+}
+
+adcl__fused_cpu adcl__fused_cpu_describe(const adcl_context *ctx, adcl_activation activation,
+                                         size_t hidden, size_t bottleneck)
+{
+    size_t units = ctx->family->info.compute_units, room = sizeof(adcl__fused_cpu){0}.options;
+    size_t width = vector_width(ctx, hidden, bottleneck);
+    adcl__fused_cpu program = {
+        .activation = activation,
+        .hidden = hidden,
+        .bottleneck = bottleneck,
+        .width = adcl_activation_width(activation, bottleneck),
+        .vector_width = width,
+        .compute_units = units > 0 ? units : 1,
+    };
+    int length = snprintf(program.options, room, "-DADCL_WIDTH=%zu", width);
+    length += describe_columns(program.options + length, room - (size_t)length, 'R', bottleneck,
+                               width);
+    describe_columns(program.options + length, room - (size_t)length, 'D', hidden, width);
+    return program;
+}
+
+static adcl__kernel_id kernel(const adcl__fused_cpu *program, const char *name)
+{
+    return (adcl__kernel_id){ADCL__PROGRAM_FUSED_CPU, (int)program->activation, name,
+                             program->options};
+}
+
+static size_t panels_of(const adcl__fused_cpu *program, size_t columns)
+{
+    return blocks_of(columns, panel_columns(program->vector_width));
+}
+
+/* Each work-item is a work-group. */
+static adcl__range range(size_t first, size_t second)
+{
+    return (adcl__range){{first, second}, {1, 1}};
+}
+
+/* Shares of `pieces` that keep all compute units busy. */
+static size_t shares(const adcl__fused_cpu *program, size_t pieces)
+{
+    return least(pieces, ITEMS_PER_UNIT * program->compute_units);
+}
+
+bool adcl__fused_cpu_splits(const adcl__fused_cpu *program, size_t rows)
+{
+    return rows <= 64 && blocks_of(rows, ROWS) < 2 * program->compute_units;
+}
+
+/* Shares of the columns' panels where rows are cut into `row_blocks`. */
+static size_t column_shares(const adcl__fused_cpu *program, size_t columns, size_t row_blocks)
+{
+    size_t wanted = blocks_of(2 * program->compute_units, row_blocks);
+    return least(panels_of(program, columns), wanted);
+}
+
+static bool takes_rows(const adcl__fused_cpu *program)
+{
+    return program->activation >= ADCL_ACTIVATION_SOFTMAX;
+}
+
+/* ---- arguments -------------------------------------------------------------------------------- */
+
+/* Scratch: buffer and row stride; it begins at the buffer's begin. */
+#define SCRATCH_ARGS(tensor)                                                                       \
+    {sizeof(cl_mem), &(tensor)->buffer}, {sizeof(cl_ulong), &(cl_ulong){(tensor)->row_stride}}
+
+static const adcl__dropout_mask no_mask;
+
+#define MASK_ARGS(mask)                                                                            \
+    ADCL__UINT_ARG((mask) != &no_mask), {sizeof(cl_ulong), &(mask)->seed},                         \
+        {sizeof(cl_ulong), &(mask)->step}, {sizeof(cl_uint), &(mask)->threshold},                  \
+        {sizeof(float), &(mask)->keep_scale}
+
+static const adcl__dropout_mask *mask_of(const adcl__fused_pass *p)
+{
+    return p->mask != NULL ? p->mask : &no_mask;
+}
+
+/* ---- forward ---------------------------------------------------------------------------------- */
+
+/* One product with D columns, for few rows: y = [x +] mask∘scaling·(h·kernel + bias). */
+typedef struct up_product {
+    const adcl_tensor *h, *kernel, *bias, *x; /* bias, x NULL: without */
+    float scaling;
+    const adcl__dropout_mask *mask;
+} up_product;
+
+static adcl_status up(adcl_context *ctx, const adcl__fused_cpu *program, const up_product *p,
+                      adcl_tensor *y)
+{
+    const adcl_tensor *x = p->x != NULL ? p->x : y, *bias = p->bias != NULL ? p->bias : p->kernel;
+    size_t row_blocks = blocks_of(y->rows, FEW_ROWS);
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(x), ADCL__TENSOR_ARGS(p->h), ADCL__TENSOR_ARGS(p->kernel),
+        ADCL__VECTOR_ARGS(bias), ADCL__TENSOR_ARGS(y), ADCL__UINT_ARG(y->rows),
+        ADCL__UINT_ARG(program->hidden), ADCL__UINT_ARG(p->kernel->rows), ADCL__ARG(p->scaling),
+        ADCL__UINT_ARG(p->x != NULL), ADCL__UINT_ARG(p->bias != NULL), MASK_ARGS(p->mask)};
+    return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_up"),
+                        range(row_blocks, column_shares(program, program->hidden, row_blocks)),
+                        arguments);
+}
+
+static adcl_status forward_few(adcl_context *ctx, const adcl__fused_pass *p, const adcl_tensor *x,
+                               adcl_tensor *y)
+{
+    const adcl__fused_cpu *program = p->program;
+    size_t row_blocks = blocks_of(x->rows, FEW_ROWS);
+    size_t column_blocks =
+        takes_rows(program) ? 1 : column_shares(program, program->bottleneck, row_blocks);
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(x),          ADCL__TENSOR_ARGS(p->w_down),
+        ADCL__VECTOR_ARGS(p->b_down),  SCRATCH_ARGS(p->z),
+        SCRATCH_ARGS(p->h),            ADCL__UINT_ARG(x->rows),
+        ADCL__UINT_ARG(program->hidden), ADCL__UINT_ARG(program->bottleneck)};
+    ADCL_TRY(ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_down"),
+                          range(row_blocks, column_blocks), arguments));
+    return up(ctx, program,
+              &(up_product){.h = p->h, .kernel = p->w_up, .bias = p->b_up,
+                            .x = p->residual ? x : NULL, .scaling = p->scaling, .mask = mask_of(p)},
+              y);
+}
+
+adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p,
+                                    const adcl_tensor *x, adcl_tensor *y)
+{
+    const adcl__fused_cpu *program = p->program;
+    if (adcl__fused_cpu_splits(program, x->rows)) return forward_few(ctx, p, x, y);
+    const adcl__dropout_mask *mask = mask_of(p);
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(x), ADCL__TENSOR_ARGS(p->w_down), ADCL__VECTOR_ARGS(p->b_down),
+        ADCL__TENSOR_ARGS(p->w_up), ADCL__VECTOR_ARGS(p->b_up), SCRATCH_ARGS(p->z),
+        SCRATCH_ARGS(p->h), ADCL__TENSOR_ARGS(y), ADCL__UINT_ARG(x->rows),
+        ADCL__UINT_ARG(program->hidden), ADCL__UINT_ARG(program->bottleneck),
+        ADCL__UINT_ARG(program->width), ADCL__ARG(p->scaling), ADCL__UINT_ARG(p->residual),
+        MASK_ARGS(mask)};
+    return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_forward"),
+                        range(shares(program, blocks_of(x->rows, ROWS)), 1), arguments);
+}
+
+/* ---- backward --------------------------------------------------------------------------------- */
+
+/* w_down NULL: w_up alone. */
+static adcl_status transpose(adcl_context *ctx, const adcl__fused_cpu *program,
+                             const adcl_tensor *w_up, const adcl_tensor *w_up_t,
+                             const adcl_tensor *w_down, const adcl_tensor *w_down_t)
+{
+    size_t blocks = blocks_of(w_up->rows, 16);
+    if (w_down != NULL) blocks += blocks_of(w_down->rows, 16);
+    const adcl_tensor *from = w_down != NULL ? w_down : w_up;
+    const adcl_tensor *to = w_down != NULL ? w_down_t : w_up_t;
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(w_up), ADCL__TENSOR_ARGS(from), SCRATCH_ARGS(w_up_t), SCRATCH_ARGS(to),
+        ADCL__UINT_ARG(w_up->cols), ADCL__UINT_ARG(from->cols), ADCL__UINT_ARG(w_up->rows)};
+    return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_transpose"), range(blocks, 1), arguments);
+}
+
+adcl_status adcl__fused_cpu_transpose(adcl_context *ctx, const adcl__fused_pass *p)
+{
+    return transpose(ctx, p->program, p->w_up, p->w_up_t, p->w_down, p->w_down_t);
+}
+
+static adcl_status backward_few(adcl_context *ctx, const adcl__fused_pass *p, int parts,
+                                const adcl_tensor *dy, const adcl_tensor *du, adcl_tensor *dx)
+{
+    const adcl__fused_cpu *program = p->program;
+    const adcl__dropout_mask *mask = mask_of(p);
+    size_t row_blocks = blocks_of(dy->rows, FEW_ROWS);
+    bool whole_rows = takes_rows(program) || p->mask != NULL;
+    size_t column_blocks =
+        whole_rows ? 1 : column_shares(program, program->bottleneck, row_blocks);
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(dy), ADCL__TENSOR_ARGS(du), SCRATCH_ARGS(p->w_up_t),
+        {sizeof(cl_mem), &p->z->buffer}, SCRATCH_ARGS(p->dz), ADCL__UINT_ARG(dy->rows),
+        ADCL__UINT_ARG(program->hidden), ADCL__UINT_ARG(program->bottleneck), ADCL__ARG(p->scaling),
+        MASK_ARGS(mask)};
+    if (parts & ADCL__FUSED_DZ)
+        ADCL_TRY(ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_back_down"),
+                              range(row_blocks, column_blocks), arguments));
+    if (!(parts & ADCL__FUSED_DX)) return ADCL_OK;
+    return up(ctx, program,
+              &(up_product){.h = p->dz, .kernel = p->w_down_t, .x = p->residual ? dy : NULL,
+                            .scaling = 1.0f, .mask = &no_mask},
+              dx);
+}
+
+adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *p, int parts,
+                                     const adcl_tensor *dy, const adcl_tensor *du, adcl_tensor *dx)
+{
+    const adcl__fused_cpu *program = p->program;
+    if (adcl__fused_cpu_splits(program, dy->rows))
+        return backward_few(ctx, p, parts, dy, du, dx);
+    const adcl_tensor *out = dx != NULL ? dx : dy;
+    const adcl__dropout_mask *mask = mask_of(p);
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(dy), ADCL__TENSOR_ARGS(du), SCRATCH_ARGS(p->w_up_t),
+        SCRATCH_ARGS(p->w_down_t), {sizeof(cl_mem), &p->z->buffer}, SCRATCH_ARGS(p->dz),
+        ADCL__TENSOR_ARGS(out), ADCL__UINT_ARG(dy->rows), ADCL__UINT_ARG(program->hidden),
+        ADCL__UINT_ARG(program->bottleneck), ADCL__ARG(p->scaling), ADCL__UINT_ARG(p->residual),
+        ADCL__UINT_ARG(parts), MASK_ARGS(mask)};
+    return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_backward"),
+                        range(shares(program, blocks_of(dy->rows, ROWS)), 1), arguments);
+}
+
+/* ---- gradients -------------------------------------------------------------------------------- */
+
+/* Factors of w_down (x, dz) and of w_up (h, du). */
+typedef struct gradient_factors {
+    const adcl_tensor *x, *dz, *h, *du;
+    float scaling;
+} gradient_factors;
+
+static adcl_status gradients(adcl_context *ctx, const adcl__fused_cpu *program,
+                             const gradient_factors *f, const adcl__fused_gradients *to)
+{
+    const adcl_tensor *unwanted = f->du; /* some buffer must be named */
+    const adcl_tensor *w_down = to->w_down != NULL ? to->w_down : unwanted;
+    const adcl_tensor *b_down = to->b_down != NULL ? to->b_down : unwanted;
+    const adcl_tensor *w_up = to->w_up != NULL ? to->w_up : unwanted;
+    const adcl_tensor *b_up = to->b_up != NULL ? to->b_up : unwanted;
+    int wanted = (to->w_down != NULL ? WANTS_W_DOWN : 0) | (to->b_down != NULL ? WANTS_B_DOWN : 0) |
+                 (to->w_up != NULL ? WANTS_W_UP : 0) | (to->b_up != NULL ? WANTS_B_UP : 0);
+    bool down = (wanted & (WANTS_W_DOWN | WANTS_B_DOWN)) != 0;
+    bool up = (wanted & (WANTS_W_UP | WANTS_B_UP)) != 0;
+    size_t width = f->h->cols;
+    size_t down_items = down ? shares(program, blocks_of(program->hidden, ROWS)) : 0;
+    size_t panels = shares(program, panels_of(program, program->hidden));
+    size_t splits = least(blocks_of(width, ROWS), blocks_of(shares(program, SIZE_MAX), panels));
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(f->x), SCRATCH_ARGS(f->dz), ADCL__TENSOR_ARGS(f->h),
+        ADCL__TENSOR_ARGS(f->du), ADCL__TENSOR_ARGS(w_down), ADCL__VECTOR_ARGS(b_down),
+        ADCL__TENSOR_ARGS(w_up), ADCL__VECTOR_ARGS(b_up), ADCL__UINT_ARG(f->du->rows),
+        ADCL__UINT_ARG(program->hidden), ADCL__UINT_ARG(program->bottleneck), ADCL__UINT_ARG(width),
+        ADCL__ARG(f->scaling), ADCL__UINT_ARG(wanted), ADCL__UINT_ARG(down_items),
+        ADCL__UINT_ARG(splits)};
+    return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_gradients"),
+                        range(down_items + (up ? panels * splits : 0), 1), arguments);
+}
+
+adcl_status adcl__fused_cpu_gradients(adcl_context *ctx, const adcl__fused_pass *p,
+                                      const adcl_tensor *x, const adcl_tensor *du,
+                                      const adcl__fused_gradients *to)
+{
+    adcl_tensor h = *p->h;
+    h.cols = p->program->width; /* without the padding */
+    return gradients(ctx, p->program, &(gradient_factors){x, p->dz, &h, du, p->scaling}, to);
+}
+
+/* ---- single products -------------------------------------------------------------------------- */
+
+adcl_status adcl__fused_cpu_product(adcl_context *ctx, const adcl__fused_cpu *program,
+                                    const adcl_tensor *a, const adcl_tensor *product_kernel,
+                                    const adcl_tensor *bias, adcl_tensor *out)
+{
+    return up(ctx, program,
+              &(up_product){.h = a, .kernel = product_kernel, .bias = bias, .scaling = 1.0f,
+                            .mask = &no_mask},
+              out);
+}
+
+adcl_status adcl__fused_cpu_product_gradients(adcl_context *ctx, const adcl__fused_cpu *program,
+                                              const adcl_tensor *a, const adcl_tensor *du,
+                                              adcl_tensor *kernel_gradient,
+                                              adcl_tensor *bias_gradient)
+{
+    return gradients(ctx, program, &(gradient_factors){a, a, a, du, 1.0f},
+                     &(adcl__fused_gradients){.w_up = kernel_gradient, .b_up = bias_gradient});
+}
+
+adcl_status adcl__fused_cpu_transpose_one(adcl_context *ctx, const adcl__fused_cpu *program,
+                                          const adcl_tensor *product_kernel,
+                                          adcl_tensor *transposed)
+{
+    return transpose(ctx, program, product_kernel, transposed, NULL, NULL);
+}

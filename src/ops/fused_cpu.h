@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* fused_cpu.h – the kernels of cl/fused_cpu.cl: whole passes of an adapter in one to three launches, for
+ * devices that are CPUs. N rows, D hidden, R bottleneck, W columns of h (R; 1 for log_sumexp). */
+#ifndef ADCL_OPS_FUSED_CPU_H
+#define ADCL_OPS_FUSED_CPU_H
+
+#include "ops/elementwise.h"
+
+#include <adapter_cl/activation.h>
+
+/* The program for one pair of sizes, and how its work is cut. */
+typedef struct adcl__fused_cpu {
+    adcl_activation activation;
+    size_t hidden, bottleneck, width; /* D, R, W */
+    size_t vector_width;              /* floats */
+    size_t compute_units;
+    char options[256]; /* for the compiler */
+} adcl__fused_cpu;
+
+/* bottleneck 0: for the calls that do without it (adcl__fused_cpu_product and its gradients). */
+adcl__fused_cpu adcl__fused_cpu_describe(const adcl_context *ctx, adcl_activation activation,
+                                         size_t hidden, size_t bottleneck);
+
+/* Columns that a row of scratch for `cols` columns takes: whole vectors, for any device. */
+size_t adcl__fused_cpu_padded(size_t cols);
+
+/* What an adapter's passes read and write. Scratch matrices have rows of padded columns; those of the
+ * transposed kernels are w_up_t (D, W) and w_down_t (R, D). */
+typedef struct adcl__fused_pass {
+    const adcl__fused_cpu *program;
+    const adcl_tensor *w_down, *b_down, *w_up, *b_up;
+    const adcl_tensor *z, *h, *dz;          /* (N, R), (N, W), (N, R) */
+    const adcl_tensor *w_up_t, *w_down_t;
+    const adcl__dropout_mask *mask; /* NULL: nothing is dropped */
+    float scaling;
+    bool residual;
+} adcl__fused_pass;
+
+/* y = [x +] mask∘scaling·(act(x·w_down + b_down)·w_up + b_up); leaves z and h. y may be x; h may be z
+ * but for log_sumexp. One launch, or two where rows are few. */
+adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p,
+                                    const adcl_tensor *x, adcl_tensor *y);
+
+/* w_up_t, w_down_t. One launch. */
+adcl_status adcl__fused_cpu_transpose(adcl_context *ctx, const adcl__fused_pass *p);
+
+/* Parts of the input's gradient: DZ makes dz, and du = mask∘dy where something is dropped (otherwise
+ * du is dy); DX makes dx = [dy +] dz·w_downᵀ. One launch for all parts together. */
+enum { ADCL__FUSED_DZ = 1, ADCL__FUSED_DX = 2 };
+adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *p, int parts,
+                                     const adcl_tensor *dy, const adcl_tensor *du, adcl_tensor *dx);
+
+/* True where backward's parts are better launched apart, which cuts few rows into more work-items. */
+bool adcl__fused_cpu_splits(const adcl__fused_cpu *program, size_t rows);
+
+/* Adds to the gradients that are not NULL. One launch. */
+typedef struct adcl__fused_gradients {
+    adcl_tensor *w_down, *b_down, *w_up, *b_up;
+} adcl__fused_gradients;
+adcl_status adcl__fused_cpu_gradients(adcl_context *ctx, const adcl__fused_pass *p,
+                                      const adcl_tensor *x, const adcl_tensor *du,
+                                      const adcl__fused_gradients *to);
+
+/* out (N, D) = a (N, K)·kernel (K, D) + bias; bias NULL: none. */
+adcl_status adcl__fused_cpu_product(adcl_context *ctx, const adcl__fused_cpu *program,
+                                    const adcl_tensor *a, const adcl_tensor *kernel,
+                                    const adcl_tensor *bias, adcl_tensor *out);
+
+/* kernel_gradient (K, D) += aᵀ·du, bias_gradient (1, D) += Σ du. */
+adcl_status adcl__fused_cpu_product_gradients(adcl_context *ctx, const adcl__fused_cpu *program,
+                                              const adcl_tensor *a, const adcl_tensor *du,
+                                              adcl_tensor *kernel_gradient,
+                                              adcl_tensor *bias_gradient);
+
+/* transposed (D, K) = kernel (K, D)ᵀ. */
+adcl_status adcl__fused_cpu_transpose_one(adcl_context *ctx, const adcl__fused_cpu *program,
+                                          const adcl_tensor *kernel, adcl_tensor *transposed);
+
+#endif
