@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The GPU plan of the engine fused: its tiles, its launches, its memory. What every engine must do is
  * in test_pass.c, which runs with this plan too. */
+#define _POSIX_C_SOURCE 200809L /* setenv */
 #include "ops/fused_gpu.h"
 #include "support/compare.h"
 #include "support/device.h"
@@ -269,9 +270,11 @@ Test(fused_gpu, says_when_the_work_groups_of_a_device_are_too_small, .timeout = 
     adcl__fused_gpu_tiles tiles;
     if (adcl__fused_gpu_choose(ctx, 1, 4, &tiles) != ADCL_OK) {
         adcl_adapter *adapter = draw_adapter(ctx, &s);
+        adcl_workspace_params params = ADCL_WORKSPACE_PARAMS_INIT;
+        params.max_rows = 1;
         adcl_workspace *workspace = NULL;
         ADCL_TEST_FAILS(ctx, UNSUPPORTED, "expected work-groups of 64",
-                        adcl_workspace_create(&workspace, ctx, adapter, NULL));
+                        adcl_workspace_create(&workspace, ctx, adapter, &params));
         adcl_adapter_destroy(&adapter);
     }
     adcl_context_destroy(&ctx);

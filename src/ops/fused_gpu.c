@@ -2,6 +2,7 @@
 #include "ops/fused_gpu.h"
 
 #include "base/size.h"
+#include "ops/activation.h"
 #include "runtime/program.h"
 
 #include <stdio.h>
@@ -67,18 +68,11 @@ adcl_status adcl__fused_gpu_choose(adcl_context *ctx, size_t max_rows, size_t bo
     return ADCL_OK;
 }
 
-/* True when each row of h needs its whole row of z. */
-static bool row_wise(adcl_activation activation)
-{
-    return activation == ADCL_ACTIVATION_SOFTMAX || activation == ADCL_ACTIVATION_LOG_SOFTMAX ||
-           activation == ADCL_ACTIVATION_LOG_SUMEXP;
-}
-
 /* True when one group makes all R columns of its rows. */
 static bool takes_whole(const adcl__fused_gpu *pass, size_t rows)
 {
     return pass->tiles.whole.cols != 0 &&
-           (rows > ADCL__FUSED_GPU_FEW || row_wise(pass->activation));
+           (rows > ADCL__FUSED_GPU_FEW || adcl__activation_mixes_columns(pass->activation));
 }
 
 static adcl__fused_gpu_tile parts_tile(const adcl__fused_gpu *pass, size_t rows)
@@ -95,7 +89,7 @@ size_t adcl__fused_gpu_inference_rows(const adcl__fused_gpu_tiles *tiles, adcl_a
                                       size_t max_rows)
 {
     if (tiles->whole.cols == 0) return max_rows;
-    if (row_wise(activation)) return 0;
+    if (adcl__activation_mixes_columns(activation)) return 0;
     return max_rows < ADCL__FUSED_GPU_FEW ? max_rows : ADCL__FUSED_GPU_FEW;
 }
 
@@ -228,7 +222,7 @@ adcl_status adcl__fused_gpu_forward(adcl_context *ctx, const adcl__fused_gpu *pa
 {
     bool whole = takes_whole(pass, x->rows);
     adcl__fused_gpu_tile tile = whole ? pass->tiles.whole : parts_tile(pass, x->rows);
-    bool rows_follow = row_wise(pass->activation) && bottleneck_size(pass) > tile.cols;
+    bool rows_follow = adcl__activation_mixes_columns(pass->activation) && bottleneck_size(pass) > tile.cols;
     cl_uint flags = residual_flag(pass);
     if (pass->training || rows_follow) flags |= KEEP_Z;
     if (pass->training || !whole) flags |= KEEP_H;
@@ -322,7 +316,7 @@ static adcl_status bottleneck_gradient(adcl_context *ctx, const adcl__fused_gpu 
 {
     adcl__fused_gpu_tile tile =
         takes_whole(pass, dy->rows) ? pass->tiles.whole : parts_tile(pass, dy->rows);
-    bool rows_follow = row_wise(pass->activation) && bottleneck_size(pass) > tile.cols &&
+    bool rows_follow = adcl__activation_mixes_columns(pass->activation) && bottleneck_size(pass) > tile.cols &&
                        width(pass) == bottleneck_size(pass);
     cl_uint flags = residual_flag(pass) | (with_dx ? WHOLE : 0u);
     ADCL_TRY(launch_bwd(ctx, pass, tile, dy, or_else(dx, dy), flags));

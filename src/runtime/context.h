@@ -38,6 +38,7 @@ struct adcl_context {
     bool out_of_order; /* a borrowed queue may be: then every command is followed by a barrier */
     adcl_engine engine;
     bool automatic; /* nobody asked for that engine */
+    adcl_fused_plan fused_plan; /* never AUTO */
     bool profiling;
     adcl_log_callback log;
     void *log_user;
