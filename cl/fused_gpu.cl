@@ -145,10 +145,11 @@ ADCL_INLINE void adcl_store_y(float acc[ADCL_ITEM_ROWS][4], adcl_matrix x, globa
 
 /* z and h of M rows and COLS columns; with ADCL_WHOLE (then R ≤ COLS) also y, all D columns of it.
  * Groups: row tiles × column tiles, the latter next to each other. h (N, width). y may be x. */
-ADCL_FUSED_KERNEL adcl_fused_gpu_fwd(ADCL_IN(x), ADCL_IN(down), ADCL_VECTOR(down_bias), ADCL_OUT(z),
-                                     ADCL_OUT(h), ADCL_IN(up), ADCL_VECTOR(up_bias), ADCL_OUT(y),
-                                     uint rows, uint hidden, uint bottleneck, uint width,
-                                     float scaling, uint flags, ADCL_MASK)
+ADCL_TILED kernel void adcl_fused_gpu_fwd(ADCL_IN(x), ADCL_IN(down), ADCL_VECTOR(down_bias),
+                                          ADCL_OUT(z), ADCL_OUT(h), ADCL_IN(up),
+                                          ADCL_VECTOR(up_bias), ADCL_OUT(y), uint rows, uint hidden,
+                                          uint bottleneck, uint width, float scaling, uint flags,
+                                          ADCL_MASK)
 {
     local float4 left4[ADCL_LEFT_FLOAT4S];
     local float right[ADCL_STEP * ADCL_RIGHT_STRIDE];
@@ -196,10 +197,10 @@ ADCL_FUSED_KERNEL adcl_fused_gpu_fwd(ADCL_IN(x), ADCL_IN(down), ADCL_VECTOR(down
 /* ---- backward ---------------------------------------------------------------------------------*/
 
 /* dz of M rows and COLS columns; with ADCL_WHOLE also dx. Groups as in forward. */
-ADCL_FUSED_KERNEL adcl_fused_gpu_bwd(ADCL_IN(dy), ADCL_IN(up), ADCL_IN(z), ADCL_IN(h), ADCL_OUT(dz),
-                                     ADCL_IN(down), ADCL_OUT(dx), uint rows, uint hidden,
-                                     uint bottleneck, uint width, float scaling, uint flags,
-                                     ADCL_MASK)
+ADCL_TILED kernel void adcl_fused_gpu_bwd(ADCL_IN(dy), ADCL_IN(up), ADCL_IN(z), ADCL_IN(h),
+                                          ADCL_OUT(dz), ADCL_IN(down), ADCL_OUT(dx), uint rows,
+                                          uint hidden, uint bottleneck, uint width, float scaling,
+                                          uint flags, ADCL_MASK)
 {
     local float4 left4[ADCL_LEFT_FLOAT4S];
     local float right[ADCL_STEP * ADCL_RIGHT_STRIDE];
@@ -235,9 +236,9 @@ ADCL_FUSED_KERNEL adcl_fused_gpu_bwd(ADCL_IN(dy), ADCL_IN(up), ADCL_IN(z), ADCL_
 /* ---- in parts ---------------------------------------------------------------------------------*/
 
 /* y of M rows and COLS columns from h (N, width). Groups: row tiles × column tiles of D. */
-ADCL_FUSED_KERNEL adcl_fused_gpu_out_fwd(ADCL_IN(h), ADCL_IN(up), ADCL_VECTOR(up_bias), ADCL_IN(x),
-                                         ADCL_OUT(y), uint rows, uint hidden, uint width,
-                                         float scaling, uint flags, ADCL_MASK)
+ADCL_TILED kernel void adcl_fused_gpu_out_fwd(ADCL_IN(h), ADCL_IN(up), ADCL_VECTOR(up_bias),
+                                              ADCL_IN(x), ADCL_OUT(y), uint rows, uint hidden,
+                                              uint width, float scaling, uint flags, ADCL_MASK)
 {
     local float4 left4[ADCL_STEP * ADCL_LEFT_STRIDE / 4];
     local float right[ADCL_STEP * ADCL_RIGHT_STRIDE];
@@ -270,7 +271,7 @@ ADCL_INLINE float adcl_group_reduce(float value, bool largest, local float *part
 
 /* h = act(z) where R > COLS; a group takes a row, an item every GROUP-th column. h may be z, except
  * for log_sumexp, whose h is (N, 1). */
-ADCL_FUSED_KERNEL adcl_fused_gpu_rows_fwd(ADCL_IN(z), ADCL_OUT(h), uint bottleneck)
+ADCL_TILED kernel void adcl_fused_gpu_rows_fwd(ADCL_IN(z), ADCL_OUT(h), uint bottleneck)
 {
     local float parts[ADCL_GROUP];
     uint r = get_group_id(0), item = get_local_id(0);
@@ -296,7 +297,7 @@ ADCL_FUSED_KERNEL adcl_fused_gpu_rows_fwd(ADCL_IN(z), ADCL_OUT(h), uint bottlene
 #if ADCL_VARIANT != ADCL_LOG_SUMEXP
 
 /* dz, which holds dh, from it and h, where R > COLS. */
-ADCL_FUSED_KERNEL adcl_fused_gpu_rows_bwd(ADCL_IN(h), ADCL_OUT(dz), uint bottleneck)
+ADCL_TILED kernel void adcl_fused_gpu_rows_bwd(ADCL_IN(h), ADCL_OUT(dz), uint bottleneck)
 {
     local float parts[ADCL_GROUP];
     uint r = get_group_id(0), item = get_local_id(0);

@@ -65,13 +65,13 @@ ADCL_INLINE void adcl_sum_tile(adcl_matrix left, adcl_matrix right, adcl_mask ma
 }
 
 /* Groups: splits × (up_tiles tiles of the up product, then those of the down product). */
-ADCL_FUSED_KERNEL adcl_fused_gpu_sums(ADCL_IN(h), ADCL_IN(dy), ADCL_IN(x), ADCL_IN(dz),
-                                      ADCL_OUT(dw_up), global float *db_up, ulong db_up_offset,
-                                      ADCL_OUT(dw_down), global float *db_down,
-                                      ulong db_down_offset, global float *scratch, uint rows,
-                                      uint hidden, uint bottleneck, uint width, float scaling,
-                                      uint wanted, uint splits, uint block_rows, uint up_tiles,
-                                      ADCL_MASK)
+ADCL_TILED kernel void adcl_fused_gpu_sums(ADCL_IN(h), ADCL_IN(dy), ADCL_IN(x), ADCL_IN(dz),
+                                           ADCL_OUT(dw_up), global float *db_up, ulong db_up_offset,
+                                           ADCL_OUT(dw_down), global float *db_down,
+                                           ulong db_down_offset, global float *scratch, uint rows,
+                                           uint hidden, uint bottleneck, uint width, float scaling,
+                                           uint wanted, uint splits, uint block_rows, uint up_tiles,
+                                           ADCL_MASK)
 {
     local float4 left4[ADCL_STEP * ADCL_LEFT_STRIDE / 4];
     local float right_tile[ADCL_STEP * ADCL_RIGHT_STRIDE];
@@ -117,13 +117,13 @@ ADCL_INLINE void adcl_add_sums(global const float *sums, ulong split_size, uint 
 
 /* dx = [dy +] dz·w_downᵀ in the first dx_groups groups: row tiles × column tiles of D. In the others
  * an item adds up the splits of one element of scratch. */
-ADCL_FUSED_KERNEL adcl_fused_gpu_finish(ADCL_IN(dz), ADCL_IN(down), ADCL_IN(dy), ADCL_OUT(dx),
-                                        ADCL_OUT(dw_up), global float *db_up, ulong db_up_offset,
-                                        ADCL_OUT(dw_down), global float *db_down,
-                                        ulong db_down_offset, global const float *scratch,
-                                        uint rows, uint hidden, uint bottleneck, uint width,
-                                        float scaling, uint wanted, uint splits, uint dx_groups,
-                                        uint flags)
+ADCL_TILED kernel void adcl_fused_gpu_finish(ADCL_IN(dz), ADCL_IN(down), ADCL_IN(dy), ADCL_OUT(dx),
+                                             ADCL_OUT(dw_up), global float *db_up,
+                                             ulong db_up_offset, ADCL_OUT(dw_down),
+                                             global float *db_down, ulong db_down_offset,
+                                             global const float *scratch, uint rows, uint hidden,
+                                             uint bottleneck, uint width, float scaling,
+                                             uint wanted, uint splits, uint dx_groups, uint flags)
 {
     local float4 left4[ADCL_STEP * ADCL_LEFT_STRIDE / 4];
     local float right[ADCL_STEP * ADCL_RIGHT_STRIDE];

@@ -52,7 +52,7 @@
 /* Tiles live in registers, which end at a call; and loops unroll once their bounds are known. */
 #define ADCL_INLINE static inline __attribute__((always_inline))
 
-#define ADCL_FUSED_KERNEL kernel __attribute__((reqd_work_group_size(ADCL_GROUP, 1, 1))) void
+#define ADCL_TILED __attribute__((reqd_work_group_size(ADCL_GROUP, 1, 1)))
 #define ADCL_IN(name) global const float *name, ulong name##_offset, ulong name##_stride
 #define ADCL_OUT(name) global float *name, ulong name##_offset, ulong name##_stride
 #define ADCL_VECTOR(name) global const float *name, ulong name##_offset

@@ -121,6 +121,84 @@ static adcl_status mix(adcl_context *ctx)
     return status;
 }
 
+/* ---- whole passes -----------------------------------------------------------------------------*/
+
+typedef struct pass_size {
+    size_t rows, bottleneck_size;
+    adcl_activation activation;
+    float dropout;
+} pass_size;
+
+/* A training pass of an adapter whose parameters are strided, too. */
+static adcl_status pass_through(adcl_context *ctx, const pass_size *size, const adcl_adapter *adapter)
+{
+    adcl_workspace_params params = ADCL_WORKSPACE_PARAMS_INIT;
+    params.max_rows = size->rows;
+    params.mode = ADCL_TRAINING;
+    params.engine = ADCL_ENGINE_FUSED;
+    adcl_workspace *workspace = NULL;
+    adcl_tensor *x = NULL, *y = NULL, *dx = NULL;
+    adcl_status status = adcl_workspace_create(&workspace, ctx, adapter, &params);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, HIDDEN, &x);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, HIDDEN, &y);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, HIDDEN, &dx);
+    if (status == ADCL_OK) status = adcl_adapter_forward(ctx, adapter, workspace, x, y);
+    if (status == ADCL_OK) status = adcl_adapter_backward(ctx, adapter, workspace, y, dx);
+    if (status == ADCL_OK) status = adcl_adapter_backward(ctx, adapter, workspace, y, y);
+    adcl_tensor_destroy(&dx);
+    adcl_tensor_destroy(&y);
+    adcl_tensor_destroy(&x);
+    adcl_workspace_destroy(&workspace);
+    return status;
+}
+
+static adcl_status fuse(adcl_context *ctx, const pass_size *size)
+{
+    adcl_adapter_params params = ADCL_ADAPTER_PARAMS_INIT;
+    params.hidden_size = HIDDEN;
+    params.bottleneck_size = size->bottleneck_size;
+    params.activation = size->activation;
+    params.dropout = size->dropout;
+    size_t width = adcl_activation_width(size->activation, size->bottleneck_size);
+    const size_t shapes[ADCL_ADAPTER_SLOT_COUNT][2] = {
+        {HIDDEN, size->bottleneck_size}, {1, size->bottleneck_size}, {width, HIDDEN}, {1, HIDDEN}};
+    adcl_tensor *values[ADCL_ADAPTER_SLOT_COUNT] = {NULL};
+    adcl_tensor *gradients[ADCL_ADAPTER_SLOT_COUNT] = {NULL};
+    adcl_adapter *adapter = NULL;
+    adcl_status status = ADCL_OK;
+    for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT && status == ADCL_OK; slot++) {
+        status = make(ctx, ADCL_F32, shapes[slot][0], shapes[slot][1], &values[slot]);
+        if (status == ADCL_OK)
+            status = make(ctx, ADCL_F32, shapes[slot][0], shapes[slot][1], &gradients[slot]);
+    }
+    if (status == ADCL_OK) status = adcl_adapter_block(&adapter, ctx, &params, values, gradients);
+    if (status == ADCL_OK) status = pass_through(ctx, size, adapter);
+    adcl_adapter_destroy(&adapter);
+    for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT; slot++) {
+        adcl_tensor_destroy(&gradients[slot]);
+        adcl_tensor_destroy(&values[slot]);
+    }
+    return status;
+}
+
+/* The GPU plan, whatever the device is: few rows and many, on a narrow tile, a wide one and none; whole
+ * rows of the softmax family inside a tile and across tiles. */
+static adcl_status fuse_gpu(adcl_context *ctx)
+{
+    static const pass_size sizes[] = {
+        {70, 5, ADCL_ACTIVATION_GELU, 0.5f},     {66, 130, ADCL_ACTIVATION_RELU, 0.0f},
+        {66, 37, ADCL_ACTIVATION_SOFTMAX, 0.0f}, {65, 261, ADCL_ACTIVATION_SOFTMAX, 0.5f},
+        {5, 3, ADCL_ACTIVATION_LOG_SUMEXP, 0.0f},
+    };
+    adcl_fused_plan before = ctx->fused_plan;
+    adcl_status status = ADCL_OK;
+    ctx->fused_plan = ADCL_FUSED_PLAN_GPU;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && status == ADCL_OK; i++)
+        status = fuse(ctx, &sizes[i]);
+    ctx->fused_plan = before;
+    return status;
+}
+
 static adcl_status sum(adcl_context *ctx)
 {
     adcl_tensor *x = NULL, *scratch = NULL, *sums = NULL;
@@ -245,7 +323,8 @@ int main(void)
         return 1;
     }
     adcl_status (*const parts[])(adcl_context *) = {
-        move_numbers, activate_all, mix, sum, update_all, lose_all, measure, print_kernels};
+        move_numbers, activate_all, mix, fuse_gpu, sum,
+        update_all, lose_all, measure, print_kernels};
     adcl_status status = ADCL_OK;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == ADCL_OK; i++)
         status = parts[i](ctx);
