@@ -10,21 +10,25 @@
  * Both passes have one shape: a wide matrix (N, D) to a narrow one (N, R) and back. A work-group
  * takes M rows through all of it, if R fits one tile (ADCL_WHOLE):
  *
- *        k → D              COLS ≥ R                  one tile of COLS after the other → D
- *      ┌──┬──┬──┐          ┌────────┐                   ┌────────┬────────┬───┐
- *    M │░░│  │  │ ─ w₁ ─►  │ narrow │ ─ act, local ─ w₂ ─►│        │        │   │
- *      └──┴──┴──┘          └────────┘  memory            └────────┴────────┴───┘
- *       STEP columns of it and STEP rows of a kernel at a time are in local memory
+ *        k → D               COLS ≥ R              one tile of COLS after the other → D
+ *      ┌──┬──┬──┐           ┌────────┐              ┌────────┬────────┬───┐
+ *    M │░░│  │  │ ── w₁ ──► │ narrow │ ─ act, w₂ ─► │        │        │   │
+ *      └──┴──┴──┘           └────────┘              └────────┴────────┴───┘
+ *      STEP columns and      registers, then
+ *      rows of w₁ at a       local memory
+ *      time, in local memory
  *
  * Otherwise – R larger, or few rows, which must be cut along R and D to give every compute unit
  * work – the same kernel ends after `narrow`, of which a group then has COLS columns, and
  * adcl_fused_gpu_out_fwd, or adcl_fused_gpu_finish for dx, makes the wide tiles, a group each.
  *
- * What it costs. Global: forward 8·D bytes and 4·D·R FLOP a row, R/2 FLOP a byte, 32 at R = 64; the
- * kernels come from the cache, D·R·8 bytes for M rows, 2·M FLOP·(1/4) a byte. Local: per k an item
- * reads ITEM_ROWS + 4 floats for 8·ITEM_ROWS FLOP: at ITEM_ROWS = 8 48 bytes for 64 FLOP, a quarter
- * of it broadcast, so that multiply-adds, not local memory, are the limit. 32 accumulators leave
- * room for four groups and more on a compute unit, which hide each other's barriers and reads. */
+ * What it costs, forward. Global memory: x is read twice, the second time from the cache, and y
+ * written: 8·D bytes a row for 4·D·R FLOP, R/2 FLOP a byte, 32 at R = 64. Cache: both kernels once for
+ * M rows, M/2 FLOP a byte. Local memory: per k an item reads ITEM_ROWS + 4 floats for 8·ITEM_ROWS
+ * FLOP, at ITEM_ROWS = 8 48 bytes for 64 FLOP, two thirds of them broadcast to the items beside it,
+ * so that multiply-adds are the limit. 32 accumulators in 60 to 110 registers, 22 KiB of local memory
+ * and 128 items leave room for several groups on a compute unit, which hide each other's barriers
+ * and reads; scripts/check-kernels.sh --registers has the numbers. */
 
 #define ADCL_ROW_WISE (ADCL_VARIANT >= ADCL_SOFTMAX)
 
@@ -33,7 +37,8 @@
 #if ADCL_ROW_WISE
 
 /* results[r] = the largest, or the sum, of columns 0 … cols − 1 of row r in left. */
-ADCL_INLINE void adcl_row_reduce(local const float *left, uint cols, bool largest, local float *results)
+ADCL_INLINE void adcl_row_reduce(local const float *left, uint cols, bool largest,
+                                 local float *results)
 {
     for (uint r = get_local_id(0); r < ADCL_ROWS; r += ADCL_GROUP) {
         float result = left[r];
@@ -48,7 +53,7 @@ ADCL_INLINE void adcl_row_reduce(local const float *left, uint cols, bool larges
 
 /* acc: z → h, of rows that are whole in this tile. Columns from the width of h on become 0. */
 ADCL_INLINE void adcl_act_rows(float acc[ADCL_ITEM_ROWS][4], uint bottleneck, local float *left,
-                   local float *largest, local float *sums)
+                               local float *largest, local float *sums)
 {
     adcl_to_local(left, acc);
     adcl_row_reduce(left, bottleneck, true, largest);
@@ -78,8 +83,9 @@ ADCL_INLINE void adcl_act_rows(float acc[ADCL_ITEM_ROWS][4], uint bottleneck, lo
 
 /* acc: dh → dz of the columns from first_col on. For softmax and log_softmax the tile has whole
  * rows (if not, acc stays dh: adcl_fused_gpu_rows_bwd follows); for log_sumexp acc has dh (N, 1). */
-ADCL_INLINE void adcl_act_backward(float acc[ADCL_ITEM_ROWS][4], adcl_matrix z, adcl_matrix h, uint first_row,
-                       uint first_col, local float *left, local float *sums)
+ADCL_INLINE void adcl_act_backward(float acc[ADCL_ITEM_ROWS][4], adcl_matrix z, adcl_matrix h,
+                                   uint first_row, uint first_col, local float *left,
+                                   local float *sums)
 {
 #if ADCL_VARIANT == ADCL_SOFTMAX || ADCL_VARIANT == ADCL_LOG_SOFTMAX
     if (z.cols > ADCL_COLS) return;
@@ -129,8 +135,8 @@ ADCL_INLINE void adcl_act_backward(float acc[ADCL_ITEM_ROWS][4], adcl_matrix z, 
 
 /* y = [x +] mask∘(s·(acc + bias)) for one tile, acc being that of h·w_up. */
 ADCL_INLINE void adcl_store_y(float acc[ADCL_ITEM_ROWS][4], adcl_matrix x, global const float *bias,
-                  global float *y, ulong y_stride, uint first_row, uint first_col, float scaling,
-                  uint flags, adcl_mask mask)
+                              global float *y, ulong y_stride, uint first_row, uint first_col,
+                              float scaling, uint flags, adcl_mask mask)
 {
 #pragma unroll
     for (uint i = 0; i < ADCL_ITEM_ROWS; i++)

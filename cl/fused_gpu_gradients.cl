@@ -35,8 +35,9 @@ ADCL_INLINE void adcl_put_sum(global float *place, float sum, adcl_sums to)
 }
 
 /* One tile (first_row, first_col) of leftᵀ·right over rows first … of both, to the end of `left`. */
-ADCL_INLINE void adcl_sum_tile(adcl_matrix left, adcl_matrix right, adcl_mask mask, uint first, uint first_row,
-                   uint first_col, adcl_sums to, local float *left_tile, local float *right_tile)
+ADCL_INLINE void adcl_sum_tile(adcl_matrix left, adcl_matrix right, adcl_mask mask, uint first,
+                               uint first_row, uint first_col, adcl_sums to, local float *left_tile,
+                               local float *right_tile)
 {
     float acc[ADCL_ITEM_ROWS][4], column = 0.0f;
     uint item = get_local_id(0);
@@ -103,9 +104,10 @@ ADCL_TILED kernel void adcl_fused_gpu_sums(ADCL_IN(h), ADCL_IN(dy), ADCL_IN(x), 
 
 /* Element `at` of a gradient (rows, cols) += scale·(its sums over all splits); row `rows` of the sums
  * is the bias gradient's. */
-ADCL_INLINE void adcl_add_sums(global const float *sums, ulong split_size, uint splits, ulong at, uint rows,
-                   uint cols, float scale, global float *kernel_gradient, ulong stride,
-                   global float *bias_gradient, bool wants_kernel, bool wants_bias)
+ADCL_INLINE void adcl_add_sums(global const float *sums, ulong split_size, uint splits, ulong at,
+                               uint rows, uint cols, float scale, global float *kernel_gradient,
+                               ulong stride, global float *bias_gradient, bool wants_kernel,
+                               bool wants_bias)
 {
     ulong r = at / cols, c = at % cols;
     if (r < rows ? !wants_kernel : !wants_bias) return;

@@ -104,8 +104,8 @@ ADCL_INLINE float adcl_read(adcl_matrix m, uint r, uint c, adcl_mask mask)
 /* ---- tiles ------------------------------------------------------------------------------------*/
 
 /* tile[k, i] = m[k0 + k, first + i], k < STEP, i < extent. */
-ADCL_INLINE void adcl_load_rows(local float *tile, uint tile_stride, uint extent, adcl_matrix m, uint k0,
-                    uint first, adcl_mask mask)
+ADCL_INLINE void adcl_load_rows(local float *tile, uint tile_stride, uint extent, adcl_matrix m,
+                                uint k0, uint first, adcl_mask mask)
 {
 #pragma unroll 4
     for (uint part = 0; part < ADCL_STEP * extent / ADCL_GROUP; part++) {
@@ -115,8 +115,8 @@ ADCL_INLINE void adcl_load_rows(local float *tile, uint tile_stride, uint extent
 }
 
 /* tile[k, i] = m[first + i, k0 + k]: the transposed one; neighbours read along m's rows. */
-ADCL_INLINE void adcl_load_cols(local float *tile, uint tile_stride, uint extent, adcl_matrix m, uint k0,
-                    uint first, adcl_mask mask)
+ADCL_INLINE void adcl_load_cols(local float *tile, uint tile_stride, uint extent, adcl_matrix m,
+                                uint k0, uint first, adcl_mask mask)
 {
 #pragma unroll 4
     for (uint part = 0; part < ADCL_STEP * extent / ADCL_GROUP; part++) {
@@ -145,7 +145,8 @@ ADCL_INLINE void adcl_clear(float acc[ADCL_ITEM_ROWS][4])
 }
 
 /* acc[i][j] += Σ_k left[k, row i]·right[k, column j], k < STEP. */
-ADCL_INLINE void adcl_multiply(local const float *left, local const float *right, float acc[ADCL_ITEM_ROWS][4])
+ADCL_INLINE void adcl_multiply(local const float *left, local const float *right,
+                               float acc[ADCL_ITEM_ROWS][4])
 {
     left += adcl_item_row();
 #pragma unroll 4 /* all of them at once would need all registers */
@@ -170,7 +171,8 @@ ADCL_INLINE void adcl_multiply(local const float *left, local const float *right
 
 /* The right tile of a product with a kernel w, or (transposed) with wᵀ: rows k0 …, columns first …
  * of it. */
-ADCL_INLINE void adcl_load_right(local float *right, adcl_matrix w, bool transposed, uint k0, uint first)
+ADCL_INLINE void adcl_load_right(local float *right, adcl_matrix w, bool transposed, uint k0,
+                                 uint first)
 {
     if (transposed)
         adcl_load_cols(right, ADCL_RIGHT_STRIDE, ADCL_COLS, w, k0, first, ADCL_NO_MASK);
@@ -179,9 +181,9 @@ ADCL_INLINE void adcl_load_right(local float *right, adcl_matrix w, bool transpo
 }
 
 /* acc = tile (first_row, first_col) of (mask∘a)·w, or ·wᵀ. */
-ADCL_INLINE void adcl_product(adcl_matrix a, uint first_row, adcl_mask mask, adcl_matrix w, bool transposed,
-                  uint first_col, local float *left, local float *right,
-                  float acc[ADCL_ITEM_ROWS][4])
+ADCL_INLINE void adcl_product(adcl_matrix a, uint first_row, adcl_mask mask, adcl_matrix w,
+                              bool transposed, uint first_col, local float *left,
+                              local float *right, float acc[ADCL_ITEM_ROWS][4])
 {
     adcl_clear(acc);
     for (uint k0 = 0; k0 < a.cols; k0 += ADCL_STEP) {
@@ -194,8 +196,9 @@ ADCL_INLINE void adcl_product(adcl_matrix a, uint first_row, adcl_mask mask, adc
 }
 
 /* The same for the `inner` columns of a that all are in local memory, as left[k, row]. */
-ADCL_INLINE void adcl_product_local(local const float *left, uint inner, adcl_matrix w, bool transposed,
-                        uint first_col, local float *right, float acc[ADCL_ITEM_ROWS][4])
+ADCL_INLINE void adcl_product_local(local const float *left, uint inner, adcl_matrix w,
+                                    bool transposed, uint first_col, local float *right,
+                                    float acc[ADCL_ITEM_ROWS][4])
 {
     adcl_clear(acc);
     for (uint k0 = 0; k0 < inner; k0 += ADCL_STEP) {
@@ -219,8 +222,8 @@ ADCL_INLINE void adcl_to_local(local float *left, float acc[ADCL_ITEM_ROWS][4])
 }
 
 /* Writes a tile into m (rows, cols). */
-ADCL_INLINE void adcl_store(global float *m, ulong stride, uint rows, uint cols, uint first_row, uint first_col,
-                float acc[ADCL_ITEM_ROWS][4])
+ADCL_INLINE void adcl_store(global float *m, ulong stride, uint rows, uint cols, uint first_row,
+                            uint first_col, float acc[ADCL_ITEM_ROWS][4])
 {
 #pragma unroll
     for (uint i = 0; i < ADCL_ITEM_ROWS; i++)
@@ -232,8 +235,8 @@ ADCL_INLINE void adcl_store(global float *m, ulong stride, uint rows, uint cols,
 }
 
 /* dx = [dy +] acc for one tile, acc being that of dz·w_downᵀ. dx may be dy. */
-ADCL_INLINE void adcl_store_dx(float acc[ADCL_ITEM_ROWS][4], adcl_matrix dy, global float *dx, ulong dx_stride,
-                   uint first_row, uint first_col, uint flags)
+ADCL_INLINE void adcl_store_dx(float acc[ADCL_ITEM_ROWS][4], adcl_matrix dy, global float *dx,
+                               ulong dx_stride, uint first_row, uint first_col, uint flags)
 {
 #pragma unroll
     for (uint i = 0; i < ADCL_ITEM_ROWS; i++)

@@ -181,13 +181,13 @@ static adcl_status fuse(adcl_context *ctx, const pass_size *size)
     return status;
 }
 
-/* The GPU plan, whatever the device is: few rows and many, on a narrow tile, a wide one and none; whole
- * rows of the softmax family inside a tile and across tiles. */
+/* The GPU plan, whatever the device is: few rows and many, in one launch and in parts; whole rows of
+ * the softmax family inside a tile and across tiles. */
 static adcl_status fuse_gpu(adcl_context *ctx)
 {
     static const pass_size sizes[] = {
-        {70, 5, ADCL_ACTIVATION_GELU, 0.5f},     {66, 130, ADCL_ACTIVATION_RELU, 0.0f},
-        {66, 37, ADCL_ACTIVATION_SOFTMAX, 0.0f}, {65, 261, ADCL_ACTIVATION_SOFTMAX, 0.5f},
+        {65, 5, ADCL_ACTIVATION_GELU, 0.5f},
+        {65, 257, ADCL_ACTIVATION_SOFTMAX, 0.0f},
         {5, 3, ADCL_ACTIVATION_LOG_SUMEXP, 0.0f},
     };
     adcl_fused_plan before = ctx->fused_plan;

@@ -164,6 +164,12 @@ static size_t width(const adcl__fused_gpu *pass)
     ADCL__UINT_ARG((batch)->rows), ADCL__UINT_ARG(hidden_size(pass)),                              \
         ADCL__UINT_ARG(bottleneck_size(pass)), ADCL__UINT_ARG(width(pass))
 
+/* True when an activation needs whole rows of z, of which a tile has but a part. */
+static bool splits_rows(const adcl__fused_gpu *pass, adcl__fused_gpu_tile tile)
+{
+    return adcl__activation_mixes_columns(pass->activation) && bottleneck_size(pass) > tile.cols;
+}
+
 /* ---- forward ----------------------------------------------------------------------------------*/
 
 static adcl_status launch_fwd(adcl_context *ctx, const adcl__fused_gpu *pass,
@@ -222,7 +228,7 @@ adcl_status adcl__fused_gpu_forward(adcl_context *ctx, const adcl__fused_gpu *pa
 {
     bool whole = takes_whole(pass, x->rows);
     adcl__fused_gpu_tile tile = whole ? pass->tiles.whole : parts_tile(pass, x->rows);
-    bool rows_follow = adcl__activation_mixes_columns(pass->activation) && bottleneck_size(pass) > tile.cols;
+    bool rows_follow = splits_rows(pass, tile);
     cl_uint flags = residual_flag(pass);
     if (pass->training || rows_follow) flags |= KEEP_Z;
     if (pass->training || !whole) flags |= KEEP_H;
@@ -316,8 +322,8 @@ static adcl_status bottleneck_gradient(adcl_context *ctx, const adcl__fused_gpu 
 {
     adcl__fused_gpu_tile tile =
         takes_whole(pass, dy->rows) ? pass->tiles.whole : parts_tile(pass, dy->rows);
-    bool rows_follow = adcl__activation_mixes_columns(pass->activation) && bottleneck_size(pass) > tile.cols &&
-                       width(pass) == bottleneck_size(pass);
+    /* For log_sumexp, whose dh has one column, every tile is enough by itself. */
+    bool rows_follow = splits_rows(pass, tile) && width(pass) == bottleneck_size(pass);
     cl_uint flags = residual_flag(pass) | (with_dx ? WHOLE : 0u);
     ADCL_TRY(launch_bwd(ctx, pass, tile, dy, or_else(dx, dy), flags));
     return rows_follow ? launch_rows_bwd(ctx, pass, tile, dy->rows) : ADCL_OK;
