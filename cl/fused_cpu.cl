@@ -53,17 +53,19 @@ typedef float HALF; /* never used */
 /* clang would split vectors of 512 bits without it. */
 #if ADCL_WIDTH == 16 && defined(__has_attribute)
 #if __has_attribute(min_vector_width)
-#define ADCL_KERNEL __attribute__((min_vector_width(512))) kernel
+#define ADCL_WIDE __attribute__((min_vector_width(512)))
 #endif
 #endif
-#ifndef ADCL_KERNEL
-#define ADCL_KERNEL kernel
+#ifndef ADCL_WIDE
+#define ADCL_WIDE
 #endif
+#define ADCL_KERNEL ADCL_WIDE kernel
 
 /* Tiles live in registers only where every call is inlined and every loop over them unrolled: all these
  * loops have the same bounds, which a compiler knows before it inlines. */
 #define ADCL_EACH(i, most, count) _Pragma("unroll") for (uint i = 0; i < most; i++) if (i < (count))
 #define ADCL_INLINE static inline __attribute__((always_inline))
+#define ADCL_APART ADCL_WIDE static __attribute__((noinline))
 
 /* ---- tiles ------------------------------------------------------------------------------------ */
 
@@ -101,13 +103,18 @@ typedef struct adcl_factors {
     uint depth; /* K */
 } adcl_factors;
 
-/* tile = A·B for `rows` rows and one panel. */
-ADCL_INLINE void adcl_multiply(uint rows, adcl_panel p, const adcl_factors *f, adcl_tile *tile)
+ADCL_INLINE void adcl_clear(uint rows, adcl_panel p, adcl_tile *tile)
 {
     ADCL_EACH(i, ADCL_ROWS, rows) {
         ADCL_EACH(j, ADCL_PANEL, p.vectors) tile->full[i][j] = (REAL)(0.0f);
         if (p.half_vectors) tile->half_full[i] = (HALF)(0.0f);
     }
+}
+
+/* tile = A·B for `rows` rows and one panel. */
+ADCL_INLINE void adcl_multiply(uint rows, adcl_panel p, const adcl_factors *f, adcl_tile *tile)
+{
+    adcl_clear(rows, p, tile);
     const uint middle = rows / 2;
     /* volatile: LLVM's loop optimizer would otherwise make these sums and products again for every k. */
     global const float *volatile first = f->a[0], *volatile second = f->a[1];
@@ -132,8 +139,7 @@ ADCL_INLINE void adcl_multiply(uint rows, adcl_panel p, const adcl_factors *f, a
 ADCL_INLINE void adcl_sum_columns(adcl_panel p, global const float *b, ulong b_stride, uint depth,
                       adcl_tile *tile)
 {
-    ADCL_EACH(j, ADCL_PANEL, p.vectors) tile->full[0][j] = (REAL)(0.0f);
-    tile->half_full[0] = (HALF)(0.0f);
+    adcl_clear(ADCL_FEW_ROWS, p, tile);
     for (uint k = 0; k < depth; k++, b += b_stride) {
         ADCL_EACH(j, ADCL_PANEL, p.vectors)
             tile->full[0][j] += ADCL_LOAD(b + adcl_vector_start(p, j));
@@ -162,44 +168,17 @@ typedef struct adcl_output {
     adcl_dropout dropout;
 } adcl_output;
 
-ADCL_INLINE float adcl_drop(const adcl_output *o, uint i, uint c, float value)
-{
-    float factor =
-        adcl_dropout_factor(o->dropout.seed, o->dropout.step, o->row + i, o->col + c,
-                            o->dropout.cols, o->dropout.threshold, o->dropout.keep_scale);
-    return factor == 0.0f ? 0.0f : factor * value; /* an infinity is dropped, too */
-}
-
-/* WIDTH columns from column c of the tile on. */
-ADCL_INLINE void adcl_write_vector(const adcl_output *o, uint i, uint c, REAL sum)
-{
-    if (o->bias) sum += ADCL_LOAD(o->bias + c);
-    if (o->dropout.drops) {
-        float lanes[ADCL_WIDTH];
-        ADCL_STORE(o->scale * sum, lanes);
-        for (uint lane = 0; lane < ADCL_WIDTH; lane++)
-            lanes[lane] = adcl_drop(o, i, c + lane, lanes[lane]);
-        REAL value = ADCL_LOAD(lanes);
-        if (o->own) value += ADCL_LOAD(o->own + i * o->own_stride + c);
-        ADCL_STORE(value, o->out + i * o->out_stride + c);
-        return;
-    }
-    REAL value = o->own ? ADCL_LOAD(o->own + i * o->own_stride + c) + o->scale * sum
-                        : o->scale * sum;
-    ADCL_STORE(value, o->out + i * o->out_stride + c);
-}
-
-/* One column. */
+/* Element (i, c) of what is written, from its sum. */
 ADCL_INLINE void adcl_write_number(const adcl_output *o, uint i, uint c, float sum)
 {
-    if (o->bias) sum += o->bias[c];
-    global float *out = o->out + i * o->out_stride + c;
+    float value = o->scale * (o->bias ? sum + o->bias[c] : sum);
     if (o->dropout.drops) {
-        float value = adcl_drop(o, i, c, o->scale * sum);
-        *out = o->own ? o->own[i * o->own_stride + c] + value : value;
-        return;
+        float factor =
+            adcl_dropout_factor(o->dropout.seed, o->dropout.step, o->row + i, o->col + c,
+                                o->dropout.cols, o->dropout.threshold, o->dropout.keep_scale);
+        value = factor == 0.0f ? 0.0f : factor * value; /* an infinity is dropped, too */
     }
-    *out = o->own ? o->own[i * o->own_stride + c] + o->scale * sum : o->scale * sum;
+    o->out[i * o->out_stride + c] = o->own ? o->own[i * o->own_stride + c] + value : value;
 }
 
 /* How the halves of a tile of `rows` lie over the `count` rows that there are: the row that the second
@@ -224,29 +203,62 @@ ADCL_INLINE uint adcl_row_of(uint rows, uint count, uint i)
     return (step && row >= middle) || (!step && i == middle && row > 0) ? row : count;
 }
 
-/* The `count` rows of a tile of `rows`. Of vectors that overlap what is before them, only the
- * columns that are new are written: out may be own, and must be added to once. */
-ADCL_INLINE void adcl_write(uint rows, uint count, adcl_panel p, const adcl_tile *tile,
-                            const adcl_output *o)
+/* Columns [first, cols) of a tile's rows, of whose numbers the last is lane `lanes` − 1 of its row in
+ * `numbers`: for what is not worth unrolling. */
+ADCL_INLINE void adcl_write_numbers(uint rows, uint count, uint first, uint cols, uint lanes,
+                                    const float *numbers, const adcl_output *o)
 {
-    uint whole = p.vectors - p.shifted;
+    for (uint i = 0; i < rows; i++) {
+        uint row = adcl_row_of(rows, count, i);
+        if (row >= count) continue;
+        for (uint c = first; c < cols; c++)
+            adcl_write_number(o, row, c, numbers[i * ADCL_PANEL_COLS + lanes - (cols - c)]);
+    }
+}
+
+/* The whole vectors of a tile. */
+ADCL_INLINE void adcl_write_vectors(uint rows, uint count, uint vectors, const adcl_tile *tile,
+                                    const adcl_output *o)
+{
     ADCL_EACH(i, ADCL_ROWS, rows) {
         uint row = adcl_row_of(rows, count, i);
         if (row >= count) continue;
-        ADCL_EACH(j, ADCL_PANEL, whole)
-            adcl_write_vector(o, row, j * ADCL_WIDTH, tile->full[i][j]);
-        if (p.shifted) {
-            float lanes[ADCL_WIDTH];
-            ADCL_STORE(tile->full[i][whole], lanes);
-            for (uint c = whole * ADCL_WIDTH; c < p.cols; c++)
-                adcl_write_number(o, row, c, lanes[ADCL_WIDTH - (p.cols - c)]);
+        global float *out = o->out + row * o->out_stride;
+        global const float *own = o->own + row * o->own_stride;
+        ADCL_EACH(j, ADCL_PANEL, vectors) {
+            REAL value = tile->full[i][j];
+            if (o->bias) value += ADCL_LOAD(o->bias + j * ADCL_WIDTH);
+            value *= o->scale;
+            if (o->own) value += ADCL_LOAD(own + j * ADCL_WIDTH);
+            ADCL_STORE(value, out + j * ADCL_WIDTH);
         }
-        if (p.half_vectors) {
-            float lanes[ADCL_WIDTH];
-            ADCL_STORE_HALF(tile->half_full[i], lanes);
-            for (uint c = whole * ADCL_WIDTH; c < p.cols; c++)
-                adcl_write_number(o, row, c, lanes[ADCL_WIDTH / 2 - (p.cols - c)]);
-        }
+    }
+}
+
+/* The `count` rows of a tile of `rows`. Of vectors that overlap what is before them, only the columns
+ * that are new are written: out may be own, and must be added to once. */
+ADCL_INLINE void adcl_write(uint rows, uint count, adcl_panel p, const adcl_tile *tile,
+                            const adcl_output *o)
+{
+    float numbers[ADCL_ROWS * ADCL_PANEL_COLS];
+    uint whole = p.vectors - p.shifted, done = whole * ADCL_WIDTH;
+    if (o->dropout.drops) {
+        ADCL_EACH(i, ADCL_ROWS, rows)
+            ADCL_EACH(j, ADCL_PANEL, whole)
+                ADCL_STORE(tile->full[i][j], numbers + i * ADCL_PANEL_COLS + j * ADCL_WIDTH);
+        adcl_write_numbers(rows, count, 0, done, done, numbers, o);
+    } else {
+        adcl_write_vectors(rows, count, whole, tile, o);
+    }
+    if (p.shifted) {
+        ADCL_EACH(i, ADCL_ROWS, rows)
+            ADCL_STORE(tile->full[i][whole], numbers + i * ADCL_PANEL_COLS);
+        adcl_write_numbers(rows, count, done, p.cols, ADCL_WIDTH, numbers, o);
+    }
+    if (p.half_vectors) {
+        ADCL_EACH(i, ADCL_ROWS, rows)
+            ADCL_STORE_HALF(tile->half_full[i], numbers + i * ADCL_PANEL_COLS);
+        adcl_write_numbers(rows, count, done, p.cols, ADCL_WIDTH / 2, numbers, o);
     }
 }
 
@@ -274,7 +286,7 @@ ADCL_INLINE void adcl_sum_panel(adcl_panel p, const adcl_factors *f, const adcl_
 {
     adcl_tile tile;
     adcl_sum_columns(p, f->b, f->b_stride, f->depth, &tile);
-    adcl_write(1, 1, p, &tile, o);
+    adcl_write(ADCL_FEW_ROWS, 1, p, &tile, o);
 }
 
 /* Does `call` for each panel of columns [first, last) of `size`, where it is to find panel p, factors
@@ -298,21 +310,29 @@ ADCL_INLINE void adcl_sum_panel(adcl_panel p, const adcl_factors *f, const adcl_
 #define ADCL_EACH_D_PANEL(first, last, size, call)                                                 \
     ADCL_EACH_PANEL(ADCL_D_FULL, ADCL_D_VECTORS, ADCL_D_SHIFTED, ADCL_D_HALF, first, last, size, call)
 
-/* out (count, R) for columns [first, last), which begin and end with panels. */
-ADCL_INLINE void adcl_r_columns(uint rows, uint count, uint first, uint last, uint size,
-                                const adcl_factors *f,
-                    const adcl_output *o)
-{
-    ADCL_EACH_R_PANEL(first, last, size, adcl_do_panel(rows, count, p, &g, &q))
-}
+/* out (count, R) or (count, D) for columns [first, last), which begin and end with panels, in tiles of
+ * ROWS or of FEW_ROWS. These four stay functions: everything else is inlined into them, and a compiler
+ * has each of them to do once. */
+#define ADCL_COLUMNS(name, each_panel, rows)                                                       \
+    ADCL_APART void name(uint count, uint first, uint last, uint size, const adcl_factors *f,      \
+                         const adcl_output *o)                                                     \
+    {                                                                                              \
+        each_panel(first, last, size, adcl_do_panel(rows, count, p, &g, &q))                       \
+    }
+ADCL_COLUMNS(adcl_r_columns, ADCL_EACH_R_PANEL, ADCL_ROWS)
+ADCL_COLUMNS(adcl_d_columns, ADCL_EACH_D_PANEL, ADCL_ROWS)
+ADCL_COLUMNS(adcl_r_columns_few, ADCL_EACH_R_PANEL, ADCL_FEW_ROWS)
+ADCL_COLUMNS(adcl_d_columns_few, ADCL_EACH_D_PANEL, ADCL_FEW_ROWS)
 
-/* The same of (count, D). */
-ADCL_INLINE void adcl_d_columns(uint rows, uint count, uint first, uint last, uint size,
-                                const adcl_factors *f,
-                    const adcl_output *o)
-{
-    ADCL_EACH_D_PANEL(first, last, size, adcl_do_panel(rows, count, p, &g, &q))
-}
+/* Sums of B's columns. */
+#define ADCL_SUMS(name, each_panel)                                                                \
+    ADCL_APART void name(uint first, uint last, uint size, const adcl_factors *f,                  \
+                         const adcl_output *o)                                                     \
+    {                                                                                              \
+        each_panel(first, last, size, adcl_sum_panel(p, &g, &q))                                   \
+    }
+ADCL_SUMS(adcl_r_sums, ADCL_EACH_R_PANEL)
+ADCL_SUMS(adcl_d_sums, ADCL_EACH_D_PANEL)
 
 /* Columns [*first, *last) of `size` that are this item's of `items`: whole panels. */
 ADCL_INLINE void adcl_share_panels(uint item, uint items, uint size, uint *first, uint *last)
@@ -375,7 +395,7 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
 }
 
 /* z = x·w_down + b_down and h = act(z) for columns [first, last) of rows from `row` on. */
-#define ADCL_DOWN(rows, count, row, first, last)                                                   \
+#define ADCL_DOWN(columns, rows, count, row, first, last)                                          \
     {                                                                                              \
         adcl_factors f = {.b = w_down + w_down_offset, .b_stride = w_down_stride, .depth = hidden};\
         adcl_take_rows(rows, count, x + adcl_at(x_offset, x_stride, row, 0), x_stride, 1, &f);     \
@@ -383,12 +403,12 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
         global float *h_rows = h + (ulong)(row) * h_stride;                                        \
         adcl_output o = {.bias = b_down + b_down_offset, .scale = 1.0f, .out = z_rows,             \
                          .out_stride = z_stride};                                                  \
-        adcl_r_columns(rows, count, first, last, bottleneck, &f, &o);                              \
+        columns(count, first, last, bottleneck, &f, &o);                                           \
         adcl_activate(count, z_rows, z_stride, h_rows, h_stride, first, last);                     \
     }
 
 /* out = [own +] mask∘scale·(h·kernel + bias) for columns [first, last) of rows from `row` on. */
-#define ADCL_UP(rows, count, row, first, last)                                                     \
+#define ADCL_UP(columns, rows, count, row, first, last)                                            \
     {                                                                                              \
         adcl_factors f = {.b = w_up + w_up_offset, .b_stride = w_up_stride, .depth = width};       \
         adcl_take_rows(rows, count, h + adcl_at(h_offset, h_stride, row, 0), h_stride, 1, &f);     \
@@ -401,11 +421,11 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
             .out_stride = y_stride,                                                                \
             .row = row,                                                                            \
             .dropout = {drops, seed, step, threshold, keep_scale, hidden}};                        \
-        adcl_d_columns(rows, count, first, last, hidden, &f, &o);                                  \
+        columns(count, first, last, hidden, &f, &o);                                               \
     }
 
 /* dz = scaling·du·w_upᵀ ∘ act′(z) for columns [first, last) of rows from `row` on. */
-#define ADCL_BACK_DOWN(rows, count, row, first, last)                                              \
+#define ADCL_BACK_DOWN(columns, rows, count, row, first, last)                                     \
     {                                                                                              \
         global const float *du_rows = du + adcl_at(du_offset, du_stride, row, 0);                  \
         adcl_factors f = {.b = w_up_t, .b_stride = w_up_t_stride, .depth = hidden};                \
@@ -415,7 +435,7 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
         if (ADCL_VARIANT == ADCL_LOG_SUMEXP)                                                       \
             adcl_one_column(count, du_rows, du_stride, &f, &o);                                    \
         else                                                                                       \
-            adcl_r_columns(rows, count, first, last, bottleneck, &f, &o);                          \
+            columns(count, first, last, bottleneck, &f, &o);                                       \
         adcl_activate_bwd(count, z + (ulong)(row) * z_stride, dz_rows, z_stride, first, last);     \
     }
 
@@ -448,8 +468,8 @@ ADCL_KERNEL void adcl_fused_forward(ADCL_MATRIX(x), ADCL_MATRIX(w_down), ADCL_VE
     adcl_share_tiles(rows, ADCL_ROWS, &first, &last);
     for (uint tile = first; tile < last; tile++) {
         uint row = tile * ADCL_ROWS, count = min(rows - row, (uint)ADCL_ROWS);
-        ADCL_DOWN(ADCL_ROWS, count, row, 0, bottleneck)
-        ADCL_UP(ADCL_ROWS, count, row, 0, hidden)
+        ADCL_DOWN(adcl_r_columns, ADCL_ROWS, count, row, 0, bottleneck)
+        ADCL_UP(adcl_d_columns, ADCL_ROWS, count, row, 0, hidden)
     }
 }
 
@@ -461,7 +481,7 @@ ADCL_KERNEL void adcl_fused_down(ADCL_MATRIX(x), ADCL_MATRIX(w_down), ADCL_VECTO
     uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(rows - row, (uint)ADCL_FEW_ROWS);
     uint first, last;
     adcl_share_panels(get_global_id(1), get_global_size(1), bottleneck, &first, &last);
-    ADCL_DOWN(ADCL_FEW_ROWS, count, row, first, last)
+    ADCL_DOWN(adcl_r_columns_few, ADCL_FEW_ROWS, count, row, first, last)
 }
 
 /* For few rows, forward (h·w_up) and backward (dz·w_downᵀ). Work-item (i, j): rows FEW_ROWS·i on, a
@@ -473,7 +493,7 @@ ADCL_KERNEL void adcl_fused_up(ADCL_MATRIX(x), ADCL_MATRIX(h), ADCL_MATRIX(w_up)
     uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(rows - row, (uint)ADCL_FEW_ROWS);
     uint first, last;
     adcl_share_panels(get_global_id(1), get_global_size(1), hidden, &first, &last);
-    ADCL_UP(ADCL_FEW_ROWS, count, row, first, last)
+    ADCL_UP(adcl_d_columns_few, ADCL_FEW_ROWS, count, row, first, last)
 }
 
 /* ---- backward --------------------------------------------------------------------------------- */
@@ -507,10 +527,9 @@ ADCL_INLINE void adcl_mask_rows(uint count, global const float *dy, ulong dy_str
                                 global float *du,
                     ulong du_stride, uint row, uint hidden, adcl_dropout dropout)
 {
-    adcl_output o = {.row = row, .dropout = dropout};
+    adcl_output o = {.scale = 1.0f, .out = du, .out_stride = du_stride, .row = row, .dropout = dropout};
     for (uint i = 0; i < count; i++)
-        for (uint c = 0; c < hidden; c++)
-            du[i * du_stride + c] = adcl_drop(&o, i, c, dy[i * dy_stride + c]);
+        for (uint c = 0; c < hidden; c++) adcl_write_number(&o, i, c, dy[i * dy_stride + c]);
 }
 
 /* Work-item i of any number: its share of the rows. parts: 1 dz (and du, under dropout), 2 dx, or
@@ -533,7 +552,7 @@ ADCL_KERNEL void adcl_fused_backward(ADCL_MATRIX(dy), global float *du, ulong du
                 adcl_mask_rows(count, dy + adcl_at(dy_offset, dy_stride, row, 0), dy_stride,
                                du + adcl_at(du_offset, du_stride, row, 0), du_stride, row, hidden,
                                (adcl_dropout){drops, seed, step, threshold, keep_scale, hidden});
-            ADCL_BACK_DOWN(ADCL_ROWS, count, row, 0, bottleneck)
+            ADCL_BACK_DOWN(adcl_r_columns, ADCL_ROWS, count, row, 0, bottleneck)
         }
         if (parts & 2) {
             adcl_factors f = {.b = w_down_t, .b_stride = w_down_t_stride, .depth = bottleneck};
@@ -543,7 +562,7 @@ ADCL_KERNEL void adcl_fused_backward(ADCL_MATRIX(dy), global float *du, ulong du
                              .scale = 1.0f,
                              .out = dx + adcl_at(dx_offset, dx_stride, row, 0),
                              .out_stride = dx_stride};
-            adcl_d_columns(ADCL_ROWS, count, 0, hidden, hidden, &f, &o);
+            adcl_d_columns(count, 0, hidden, hidden, &f, &o);
         }
     }
 }
@@ -563,7 +582,7 @@ ADCL_KERNEL void adcl_fused_back_down(ADCL_MATRIX(dy), global float *du, ulong d
         adcl_mask_rows(count, dy + adcl_at(dy_offset, dy_stride, row, 0), dy_stride,
                        du + adcl_at(du_offset, du_stride, row, 0), du_stride, row, hidden,
                        (adcl_dropout){drops, seed, step, threshold, keep_scale, hidden});
-    ADCL_BACK_DOWN(ADCL_FEW_ROWS, count, row, first, last)
+    ADCL_BACK_DOWN(adcl_r_columns_few, ADCL_FEW_ROWS, count, row, first, last)
 }
 
 /* ---- gradients -------------------------------------------------------------------------------- */
@@ -580,7 +599,7 @@ ADCL_KERNEL void adcl_fused_back_down(ADCL_MATRIX(dy), global float *du, ulong d
         global float *g = gradient + adcl_at(gradient_offset, gradient_stride, d, 0);              \
         adcl_output o = {.own = g, .own_stride = gradient_stride, .scale = factor, .out = g,       \
                          .out_stride = gradient_stride};                                           \
-        columns(ADCL_ROWS, count, first, last, size, &f, &o);                                      \
+        columns(count, first, last, size, &f, &o);                                                 \
     }
 
 /* Numbers of `wanted`: bits of the gradients that are asked for. */
@@ -615,9 +634,9 @@ ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ul
                                    bottleneck, bottleneck)
             if ((wanted & ADCL_WANTS_B_DOWN) && item == 0) {
                 global float *sums = b_down + b_down_offset;
-                const adcl_factors in = {.b = b, .b_stride = z_stride, .depth = depth}, *f = &in;
-                const adcl_output out = {.own = sums, .scale = 1.0f, .out = sums}, *o = &out;
-                ADCL_EACH_R_PANEL(0, bottleneck, bottleneck, adcl_sum_panel(p, &g, &q))
+                adcl_factors f = {.b = b, .b_stride = z_stride, .depth = depth};
+                adcl_output o = {.own = sums, .scale = 1.0f, .out = sums};
+                adcl_r_sums(0, bottleneck, bottleneck, &f, &o);
             }
         }
         return;
@@ -636,9 +655,9 @@ ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ul
                                w_up_offset, w_up_stride, scaling, first, last, hidden)
         if ((wanted & ADCL_WANTS_B_UP) && split == 0) {
             global float *sums = b_up + b_up_offset;
-            const adcl_factors in = {.b = b, .b_stride = du_stride, .depth = depth}, *f = &in;
-            const adcl_output out = {.own = sums, .scale = scaling, .out = sums}, *o = &out;
-            ADCL_EACH_D_PANEL(first, last, hidden, adcl_sum_panel(p, &g, &q))
+            adcl_factors f = {.b = b, .b_stride = du_stride, .depth = depth};
+            adcl_output o = {.own = sums, .scale = scaling, .out = sums};
+            adcl_d_sums(first, last, hidden, &f, &o);
         }
     }
 }

@@ -43,9 +43,12 @@ ADCL_WIDE kernel void adcl_peak_fma(global float *out, uint steps, float factor,
     ADCL_STORE(total, item, out);
 }
 
-/* destination[i] = source[i], one float16 per work-item. */
-kernel void adcl_peak_copy(global const float *source, global float *destination, uint count)
+/* destination[i] = source[i], `run` float16 one after the other per work-item: 1 is what a GPU wants,
+ * whose work-items run side by side, a page or so what a core wants. count is a multiple of run. */
+kernel void adcl_peak_copy(global const float *source, global float *destination, uint count,
+                           uint run)
 {
-    uint item = get_global_id(0);
-    if (item < count) vstore16(vload16(item, source), item, destination);
+    uint first = get_global_id(0) * run;
+    if (first >= count) return;
+    for (uint i = first; i < first + run; i++) vstore16(vload16(i, source), i, destination);
 }

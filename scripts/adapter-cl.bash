@@ -10,20 +10,27 @@ _adapter_cl_commands() {
 }
 
 _adapter_cl_words() {
+    case "$1 $2" in
+    "bench --device" | "bench --engine") echo "all" ;;
+    esac
     case "$2" in
     --device) echo "cpu gpu accelerator" ;;
     --engine) echo "auto gemm fused reference" ;;
+    --tuning) echo "on off" ;;
+    --passes) echo "forward forward_backward step latency start all" ;;
+    bench) echo "adapter first-forward" ;;
     --init) echo "identity houlsby houlsby_paper bert mam" ;;
     --optimizer) echo "adam adamw sgd" ;;
+    --format) echo "json ids tokens" ;;
     --schedule) echo "linear cosine constant" ;;
     --activation)
         echo "relu relu6 leaky_relu elu celu selu gelu gelu_tanh quick_gelu silu mish sigmoid" \
             "tanh exp linear softplus softsign log_sigmoid hard_tanh hard_sigmoid hard_silu" \
             "softmax log_softmax log_sumexp"
         ;;
-    -o | --output)
+    -o | --output | --format)
         case "$1" in
-        devices | info) echo "text json" ;;
+        devices | info | tune) echo "text json" ;;
         bench) echo "md csv json jsonl" ;;
         esac
         ;;

@@ -279,7 +279,7 @@ static adcl_status lose_all(adcl_context *ctx)
 static adcl_status measure(adcl_context *ctx)
 {
     enum { ITEMS = 64 };
-    const cl_uint steps = 2, count = ITEMS - 1;
+    const cl_uint steps = 2, count = ITEMS - 2, run = 2;
     const float factor = 0.5f, term = 0.25f;
     adcl_tensor *a = NULL, *b = NULL;
     adcl_status status = adcl_tensor_create(&a, ctx, ADCL_F32, ITEMS, 16);
@@ -288,7 +288,7 @@ static adcl_status measure(adcl_context *ctx)
         const adcl__argument fma[] = {{sizeof(cl_mem), &a->buffer}, ADCL__ARG(steps),
                                       ADCL__ARG(factor), ADCL__ARG(term)};
         const adcl__argument copy[] = {{sizeof(cl_mem), &a->buffer}, {sizeof(cl_mem), &b->buffer},
-                                       ADCL__ARG(count)};
+                                       ADCL__ARG(count), ADCL__ARG(run)};
         const adcl__range range = {.items = {ITEMS, 1}};
         status = ADCL__LAUNCH(ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_fma", NULL}),
                               range, fma);

@@ -176,7 +176,7 @@ Test(context_create, names_a_package_where_no_driver_is_installed, .init = adcl_
 Test(context_engine, comes_from_the_parameter_then_the_environment_then_the_library)
 {
     adcl_context *ctx = adcl_test_context_create();
-    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_GEMM);
+    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_FUSED); /* on a CPU device */
     adcl_context_destroy(&ctx);
     setenv("ADCL_ENGINE", "reference", 1);
     ctx = adcl_test_context_create();
@@ -188,7 +188,7 @@ Test(context_engine, comes_from_the_parameter_then_the_environment_then_the_libr
     adcl_context_destroy(&ctx);
     setenv("ADCL_ENGINE", "", 1);
     ctx = adcl_test_context_create();
-    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_GEMM);
+    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_FUSED);
     adcl_context_destroy(&ctx);
 }
 
@@ -280,9 +280,10 @@ Test(context_params, without_struct_size_are_refused)
 Test(context_params, of_an_older_program_leave_newer_fields_at_their_defaults)
 {
     adcl_context_params params = {offsetof(adcl_context_params, engine), NULL, (adcl_engine)77, 1,
-                                  NULL, NULL, ADCL_LOG_DEBUG, (adcl_fused_plan)77};
+                                  NULL, NULL, ADCL_LOG_DEBUG, ADCL_TUNING_AUTO,
+                                  {NULL, NULL, NULL}, (adcl_fused_plan)77};
     adcl_context *ctx = adcl_test_context_create_with(&params);
-    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_GEMM);
+    cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_FUSED);
     size_t count = 0;
     ADCL_TEST_FAILS(ctx, INVALID_STATE, "profiling = 1", adcl_profile_read(ctx, NULL, &count));
     adcl_context_destroy(&ctx);
@@ -324,7 +325,7 @@ Test(context_log, receives_what_its_level_asks_for)
     cr_expect_eq(book.lines[ADCL_LOG_INFO] + book.lines[ADCL_LOG_DEBUG], 0);
     book = log_at(ADCL_LOG_INFO);
     cr_expect_eq(book.lines[ADCL_LOG_INFO], 2); /* the device and the engine */
-    cr_expect_not_null(strstr(book.last, "engine gemm"), "%s", book.last);
+    cr_expect_not_null(strstr(book.last, "engine fused (auto: the fastest on a CPU"), "%s", book.last);
     cr_expect_eq(book.lines[ADCL_LOG_DEBUG], 0);
     book = log_at(ADCL_LOG_DEBUG);
     cr_expect_eq(book.lines[ADCL_LOG_DEBUG], 1);

@@ -9,16 +9,22 @@
  *     usage: test_faults opencl|memory once|lasting
  *
  * A plain program: leaks of host memory are LeakSanitizer's, which Criterion keeps from being seen. */
+#define _POSIX_C_SOURCE 200809L /* glob, mkdir, rmdir */
 #include "faults/memory_faults.h"
 #include "faults/opencl_faults.h"
+
+#include "encoder/model_config.h"
 
 #include <adapter_cl/adapter_cl.h>
 
 #include <clblast_c.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { ROWS = 5, HIDDEN = 12, BOTTLENECK = 3, CLASSES = 4 };
 
@@ -26,8 +32,8 @@ typedef struct world {
     adcl_error error; /* of calls that have no context */
     adcl_context *ctx, *sibling;
     adcl_adapter *adapter, *loaded;
-    adcl_workspace *workspace, *reference;
-    adcl_linear *head;
+    adcl_workspace *workspace, *fused, *reference;
+    adcl_linear *head, *gemm_head;
     adcl_loss *loss;
     adcl_parameters *parameters;
     adcl_optimizer *optimizer;
@@ -38,10 +44,13 @@ typedef struct world {
     adcl_tensor *on_host;         /* (ROWS, HIDDEN) over `memory` */
     float memory[ROWS * HIDDEN];
     adcl_safetensors *checkpoint;
+    adcl_cache *cache;
+    adcl_tokenizer *tokenizer;
+    adcl_encoding *encoding;
 } world;
 
 /* In the working folder, named after the sweep, so that sweeps may run at the same time. */
-static char adapter_path[64], checkpoint_path[64];
+static char adapter_path[64], checkpoint_path[64], cache_path[64], model_path[64];
 
 /* Ends the program with a sentence unless `condition` holds. */
 static void require(bool condition, const char *format, ...)
@@ -57,14 +66,19 @@ static void require(bool condition, const char *format, ...)
 
 static void world_destroy(world *w)
 {
+    adcl_cache_close(&w->cache);
+    adcl_encoding_destroy(&w->encoding);
+    adcl_tokenizer_destroy(&w->tokenizer);
     adcl_safetensors_destroy(&w->checkpoint);
     adcl_tensor *tensors[] = {w->x, w->y, w->dy, w->dx, w->logits, w->labels, w->value, w->on_host};
     for (size_t i = 0; i < sizeof tensors / sizeof tensors[0]; i++) adcl_tensor_destroy(&tensors[i]);
     adcl_optimizer_destroy(&w->optimizer);
     adcl_parameters_destroy(&w->parameters);
     adcl_loss_destroy(&w->loss);
+    adcl_linear_destroy(&w->gemm_head);
     adcl_linear_destroy(&w->head);
     adcl_workspace_destroy(&w->reference);
+    adcl_workspace_destroy(&w->fused);
     adcl_workspace_destroy(&w->workspace);
     adcl_adapter_destroy(&w->loaded);
     adcl_adapter_destroy(&w->adapter);
@@ -73,6 +87,28 @@ static void world_destroy(world *w)
 }
 
 /* ---- the stages -------------------------------------------------------------------------------*/
+
+static adcl_status load_tokenizer(world *w)
+{
+    return adcl_tokenizer_load(&w->tokenizer, model_path, &w->error);
+}
+
+/* Longer than what an encoding has room for at first, and with tokens of both added kinds. */
+static adcl_status encode_pair(world *w)
+{
+    static char text[4096];
+    for (size_t i = 0; i + 10 < sizeof text; i += 10) memcpy(text + i, "a [SEP] A ", 10);
+    adcl_text_span span = {text, sizeof text - 6};
+    if (w->encoding == NULL && adcl_encoding_create(&w->encoding, &w->error) != ADCL_OK)
+        return w->error.status;
+    return adcl_tokenizer_encode(w->tokenizer, w->encoding, &span, &span, 0, &w->error);
+}
+
+static adcl_status read_model_config(world *w)
+{
+    adcl__model_config config;
+    return adcl__model_config_read(&config, model_path, &w->error);
+}
 
 static adcl_status open_context(world *w)
 {
@@ -108,6 +144,11 @@ static adcl_status create_workspace_of(world *w, adcl_workspace **out, adcl_engi
 static adcl_status create_workspace(world *w)
 {
     return create_workspace_of(w, &w->workspace, ADCL_ENGINE_GEMM);
+}
+
+static adcl_status create_fused_workspace(world *w)
+{
+    return create_workspace_of(w, &w->fused, ADCL_ENGINE_FUSED);
 }
 
 static adcl_status create_reference_workspace(world *w)
@@ -175,6 +216,11 @@ static adcl_status pass_on_device(world *w)
     return pass(w, w->workspace);
 }
 
+static adcl_status pass_fused(world *w)
+{
+    return pass(w, w->fused);
+}
+
 static adcl_status pass_on_host(world *w)
 {
     return pass(w, w->reference);
@@ -187,13 +233,24 @@ static adcl_status read_profile(world *w)
     return adcl_profile_read(w->ctx, entries, &count);
 }
 
-static adcl_status create_head(world *w)
+static adcl_status create_head_of(world *w, adcl_linear **out, adcl_engine engine)
 {
     adcl_linear_params params = ADCL_LINEAR_PARAMS_INIT;
     params.input_size = HIDDEN;
     params.output_size = CLASSES;
     params.max_rows = ROWS;
-    return adcl_linear_create(&w->head, w->ctx, &params);
+    params.engine = engine;
+    return adcl_linear_create(out, w->ctx, &params);
+}
+
+static adcl_status create_head(world *w)
+{
+    return create_head_of(w, &w->head, ADCL_ENGINE_FUSED);
+}
+
+static adcl_status create_gemm_head(world *w)
+{
+    return create_head_of(w, &w->gemm_head, ADCL_ENGINE_GEMM);
 }
 
 static adcl_status create_loss(world *w)
@@ -237,11 +294,21 @@ static adcl_status update(world *w)
     return status;
 }
 
+static adcl_status pass_of(world *w, adcl_linear *head)
+{
+    adcl_status status = adcl_linear_forward(w->ctx, head, w->x, w->logits);
+    if (status == ADCL_OK) status = adcl_linear_backward(w->ctx, head, w->x, w->logits, w->dx);
+    return status;
+}
+
 static adcl_status pass_of_head(world *w)
 {
-    adcl_status status = adcl_linear_forward(w->ctx, w->head, w->x, w->logits);
-    if (status == ADCL_OK) status = adcl_linear_backward(w->ctx, w->head, w->x, w->logits, w->dx);
-    return status;
+    return pass_of(w, w->head);
+}
+
+static adcl_status pass_of_gemm_head(world *w)
+{
+    return pass_of(w, w->gemm_head);
 }
 
 static adcl_status save_adapter(world *w)
@@ -275,6 +342,23 @@ static adcl_status restore_checkpoint(world *w)
     return adcl_checkpoint_restore(w->ctx, w->checkpoint, tensors, 2);
 }
 
+static adcl_status open_cache(world *w)
+{
+    return adcl_cache_open(&w->cache, cache_path, &w->error);
+}
+
+static adcl_status put_in_cache(world *w)
+{
+    return adcl_cache_put(w->cache, "key", "value", 5, &w->error);
+}
+
+static adcl_status get_from_cache(world *w)
+{
+    char bytes[5];
+    size_t size;
+    return adcl_cache_get(w->cache, "key", bytes, sizeof bytes, &size, &w->error);
+}
+
 /* Those that use CLBlast come last, for a world with them takes a third of a second. A stage that is
  * `once` leaves behind what its next run would trip over. */
 static const struct {
@@ -283,6 +367,12 @@ static const struct {
     bool once;
 } stages[] = {
 #define STAGE(run, once) {#run, run, once}
+    STAGE(open_cache, true),
+    STAGE(put_in_cache, false),
+    STAGE(get_from_cache, false),
+    STAGE(load_tokenizer, true),
+    STAGE(encode_pair, true),
+    STAGE(read_model_config, true),
     STAGE(open_context, true),
     STAGE(share_context, true),
     STAGE(create_adapter, true),
@@ -304,9 +394,13 @@ static const struct {
     STAGE(create_optimizer, true),
     STAGE(update, false),
     STAGE(read_profile, false),
+    STAGE(create_fused_workspace, true),
+    STAGE(pass_fused, false),
     STAGE(create_head, true),
     STAGE(add_head, true),
     STAGE(pass_of_head, false),
+    STAGE(create_gemm_head, true),
+    STAGE(pass_of_gemm_head, false),
     STAGE(create_workspace, true),
     STAGE(pass_on_device, false),
 };
@@ -401,6 +495,56 @@ static void require_injectors(void)
     tear_down(&w);
 }
 
+/* Fails when a put that failed left a temporary file. */
+static void remove_cache(void)
+{
+    char pattern[80];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/*", cache_path);
+    require(glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc == 1,
+            "%s: expected one file", cache_path);
+    remove(found.gl_pathv[0]);
+    globfree(&found);
+    remove(cache_path);
+}
+
+/* ---- the model's folder -----------------------------------------------------------------------*/
+
+static const char *const model_files[][2] = {
+    {"vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\n##a\n"},
+    {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"9\": {\"content\": \"A\"}}}"},
+    {"tokenizer.json",
+     "{\"model\": {\"vocab\": {}}, \"normalizer\": {\"type\": \"BertNormalizer\"}, "
+     "\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}}"},
+    {"added_tokens.json", "{\"b\": 10}"},
+    {"config.json", "{\"model_type\": \"bert\", \"vocab_size\": 11, \"hidden_size\": 8, "
+                    "\"num_hidden_layers\": 1, \"num_attention_heads\": 1, "
+                    "\"intermediate_size\": 8, \"max_position_embeddings\": 8}"},
+};
+
+static const char *model_file(size_t i)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", model_path, model_files[i][0]);
+    return path;
+}
+
+static void make_model(void)
+{
+    mkdir(model_path, 0777);
+    for (size_t i = 0; i < sizeof model_files / sizeof model_files[0]; i++) {
+        FILE *file = fopen(model_file(i), "w");
+        require(file != NULL && fputs(model_files[i][1], file) >= 0 && fclose(file) == 0,
+                "%s cannot be written", model_file(i));
+    }
+}
+
+static void remove_model(void)
+{
+    for (size_t i = 0; i < sizeof model_files / sizeof model_files[0]; i++) remove(model_file(i));
+    rmdir(model_path);
+}
+
 int main(int argc, char **argv)
 {
     require(argc == 3, "usage: test_faults opencl|memory once|lasting");
@@ -409,9 +553,14 @@ int main(int argc, char **argv)
     snprintf(adapter_path, sizeof adapter_path, "faults-%s-%d.adapter", faults->what, lasting);
     snprintf(checkpoint_path, sizeof checkpoint_path, "faults-%s-%d.checkpoint", faults->what,
              lasting);
+    snprintf(cache_path, sizeof cache_path, "faults-%s-%d.cache", faults->what, lasting);
+    snprintf(model_path, sizeof model_path, "faults-%s-%d.model", faults->what, lasting);
+    make_model();
     require_injectors();
     for (size_t stage = 0; stage < STAGE_COUNT; stage++) sweep(stage, faults, lasting);
+    remove_model();
     remove(adapter_path);
     remove(checkpoint_path);
+    remove_cache();
     return 0;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L /* setenv */
 #include "base/random.h"
 #include "base/size.h"
 #include "ops/gemm.h"
@@ -122,8 +123,8 @@ Test(gemm, agrees_with_double_sums_over_sizes_strides_and_transpositions, .timeo
     adcl_context_destroy(&ctx);
 }
 
-/* Beyond a size CLBlast has another kernel, and copies operands to its scratch before. */
-Test(gemm, agrees_with_double_sums_for_large_sizes_too, .timeout = 300)
+/* CLBlast copies operands to its scratch before these. */
+static void check_large_sizes(void)
 {
     static const size_t sizes[][3] = {{384, 384, 384}, {384, 128, 512}, {385, 129, 513},
                                       {1000, 64, 768}};
@@ -132,6 +133,22 @@ Test(gemm, agrees_with_double_sums_for_large_sizes_too, .timeout = 300)
         for (size_t t = 0; t < 4; t++)
             check_product(ctx, (product){t & 1, t >> 1, sizes[i][0], sizes[i][1], sizes[i][2], 1.0f,
                                          t % 2 == 0 ? 0.0f : 1.0f, 10 * i + t});
+    adcl_context_destroy(&ctx);
+}
+
+Test(gemm, agrees_with_double_sums_for_large_sizes_too, .timeout = 300)
+{
+    check_large_sizes();
+}
+
+/* Then it has one kernel for small products and another one beyond a size. */
+Test(gemm, agrees_with_double_sums_when_clblast_keeps_its_own_parameters, .timeout = 300)
+{
+    setenv("ADCL_TUNING", "off", 1);
+    check_large_sizes();
+    adcl_context *ctx = adcl_test_context_create();
+    for (size_t t = 0; t < 4; t++)
+        check_product(ctx, (product){t & 1, t >> 1, 33, 7, 65, -0.5f, 1.0f, t});
     adcl_context_destroy(&ctx);
 }
 

@@ -17,6 +17,7 @@ static fixture fixture_create(int profiling)
 {
     adcl_context_params params = ADCL_CONTEXT_PARAMS_INIT;
     params.profiling = profiling;
+    params.engine = ADCL_ENGINE_GEMM; /* whose passes have many launches */
     fixture b = {.ctx = adcl_test_context_create_with(&params)};
     adcl_adapter_params of_adapter = ADCL_ADAPTER_PARAMS_INIT;
     of_adapter.hidden_size = D;

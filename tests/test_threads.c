@@ -197,8 +197,49 @@ static void test_queues_of_the_application(void)
     adcl_context_destroy(&device);
 }
 
+/* ---- a tokenizer --------------------------------------------------------------------------------*/
+
+/* Gives the tokenizer back when all encodings were right. */
+static void *encode_often(void *user)
+{
+    const adcl_tokenizer *tokenizer = user;
+    const char *text = "Huggable [SEP] caf\xC3\xA9!";
+    const int32_t expected[] = {101, 8549, 3654, 3468, 102, 7668, 999, 102};
+    adcl_encoding *encoding = NULL;
+    int good = adcl_encoding_create(&encoding, NULL) == ADCL_OK;
+    for (int i = 0; good && i < 500; i++)
+        good = adcl_tokenizer_encode(tokenizer, encoding, &(adcl_text_span){text, strlen(text)},
+                                     NULL, 0, NULL) == ADCL_OK &&
+               adcl_encoding_count(encoding) == 8 &&
+               memcmp(adcl_encoding_ids(encoding), expected, sizeof expected) == 0;
+    adcl_encoding_destroy(&encoding);
+    return good ? user : NULL;
+}
+
+static void test_shared_tokenizer(void)
+{
+    char folder[4096];
+    pthread_t threads[THREADS];
+    adcl_tokenizer *tokenizer = NULL;
+    adcl_error error;
+    const char *data = getenv("ADCL_TEST_DATA");
+    require(data != NULL, "ADCL_TEST_DATA names no folder");
+    snprintf(folder, sizeof folder, "%s/tokenizer", data);
+    require(adcl_tokenizer_load(&tokenizer, folder, &error) == ADCL_OK, error.message);
+    for (int i = 0; i < THREADS; i++)
+        require(pthread_create(&threads[i], NULL, encode_often, tokenizer) == 0, "pthread_create");
+    for (int i = 0; i < THREADS; i++) {
+        void *result;
+        pthread_join(threads[i], &result);
+        require(result == tokenizer, "threads encode with one tokenizer");
+    }
+    adcl_tokenizer_destroy(&tokenizer);
+    printf("ok: threads encode with one tokenizer\n");
+}
+
 int main(void)
 {
+    test_shared_tokenizer();
     test_own_contexts();
     test_shared_contexts("shared contexts read one adapter", 1);
     test_shared_contexts("shared contexts train the same bits", 0);

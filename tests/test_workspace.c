@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L /* setenv */
 /* The life of a workspace, and when passes may be called. What they compute: test_pass.c. */
 #include "support/device.h"
 
@@ -25,6 +26,9 @@ static adcl_adapter_params adapter_params(void)
     params.activation = ADCL_ACTIVATION_GELU;
     return params;
 }
+
+static const adcl_engine device_engines[] = {ADCL_ENGINE_GEMM, ADCL_ENGINE_FUSED};
+enum { DEVICE_ENGINE_COUNT = sizeof device_engines / sizeof device_engines[0] };
 
 static adcl_workspace_params workspace_params(size_t max_rows, adcl_mode mode)
 {
@@ -58,6 +62,21 @@ static fixture fixture_create(adcl_mode mode)
 {
     adcl_adapter_params params = adapter_params();
     return fixture_create_with(&params, mode);
+}
+
+/* A fixture in training whose workspace has the engine, and serves `rows` rows. */
+static fixture fixture_create_for(adcl_engine engine, const adcl_adapter_params *params, size_t rows)
+{
+    adcl_context_params of_context = ADCL_CONTEXT_PARAMS_INIT;
+    of_context.engine = engine;
+    fixture b = {.ctx = adcl_test_context_create_with(&of_context)};
+    b.adapter = adcl_test_adapter_create(b.ctx, params);
+    b.workspace = adcl_test_workspace_create(b.ctx, b.adapter, rows, ADCL_TRAINING);
+    b.x = numbers_tensor(b.ctx, 1, rows, D);
+    b.y = adcl_test_tensor_create(b.ctx, rows, D, NULL);
+    b.dy = numbers_tensor(b.ctx, 2, rows, D);
+    b.dx = adcl_test_tensor_create(b.ctx, rows, D, NULL);
+    return b;
 }
 
 static void fixture_destroy(fixture *b)
@@ -113,8 +132,8 @@ static void expect_all(adcl_context *ctx, const adcl_tensor *tensor, float value
 
 /* The workspace keeps what adcl_workspace_bytes says. Its first launches need, for a moment, x and
  * y of max_rows rows and gradients to throw away. */
-static void check_bytes(adcl_activation activation, float dropout, size_t hidden_size,
-                        size_t max_rows, adcl_mode mode)
+static void check_bytes(adcl_engine engine, adcl_activation activation, float dropout,
+                        size_t hidden_size, size_t max_rows, adcl_mode mode)
 {
     adcl_context *ctx = adcl_test_context_create();
     adcl_adapter_params params = adapter_params();
@@ -123,45 +142,58 @@ static void check_bytes(adcl_activation activation, float dropout, size_t hidden
     params.dropout = dropout;
     adcl_adapter *adapter = adcl_test_adapter_create(ctx, &params);
     adcl_workspace_params of_workspace = workspace_params(max_rows, mode);
+    of_workspace.engine = engine;
     size_t bytes = 0, temporary = 2 * max_rows * hidden_size * sizeof(float);
     if (mode == ADCL_TRAINING) temporary += adcl_adapter_parameter_count(adapter) * sizeof(float);
     adcl_counters before = adcl_context_counters(ctx);
     ADCL_TEST_OK(ctx, adcl_workspace_bytes(ctx, adapter, &of_workspace, &bytes));
     cr_expect_eq(adcl_context_counters(ctx).buffer_allocations, before.buffer_allocations);
-    adcl_workspace *workspace = adcl_test_workspace_create(ctx, adapter, max_rows, mode);
+    adcl_workspace *workspace = NULL;
+    ADCL_TEST_OK(ctx, adcl_workspace_create(&workspace, ctx, adapter, &of_workspace));
     uint64_t taken = adcl_context_counters(ctx).bytes_allocated - before.bytes_allocated;
     cr_expect_eq(taken, bytes + temporary,
-                 "%s, dropout %g, D %zu, %zu rows, mode %d: said %zu, took %llu beside %zu",
-                 adcl_activation_name(activation), (double)dropout, hidden_size, max_rows,
+                 "%s, %s, dropout %g, D %zu, %zu rows, mode %d: said %zu, took %llu beside %zu",
+                 adcl_engine_name(engine), adcl_activation_name(activation), (double)dropout, hidden_size, max_rows,
                  (int)mode, bytes, (unsigned long long)(taken - temporary), temporary);
     adcl_workspace_destroy(&workspace);
     adcl_adapter_destroy(&adapter);
     adcl_context_destroy(&ctx);
 }
 
-Test(workspace_bytes, are_what_creating_takes)
+Test(workspace_bytes, are_what_creating_takes, .timeout = 300)
 {
-    for (int mode = ADCL_INFERENCE; mode <= ADCL_TRAINING; mode++) {
-        check_bytes(ADCL_ACTIVATION_RELU, 0.0f, D, 1, (adcl_mode)mode);
-        check_bytes(ADCL_ACTIVATION_GELU, 0.5f, D, 65, (adcl_mode)mode);
-        check_bytes(ADCL_ACTIVATION_LOG_SUMEXP, 0.25f, D, 65, (adcl_mode)mode);
-        check_bytes(ADCL_ACTIVATION_SILU, 0.0f, 3, 1000, (adcl_mode)mode);
-        check_bytes(ADCL_ACTIVATION_RELU, 0.0f, 768, 4096, (adcl_mode)mode);
+    for (int i = 0; i < 2 * DEVICE_ENGINE_COUNT; i++) {
+        adcl_engine engine = device_engines[i / 2];
+        adcl_mode mode = i % 2 == 0 ? ADCL_INFERENCE : ADCL_TRAINING;
+        check_bytes(engine, ADCL_ACTIVATION_RELU, 0.0f, D, 1, mode);
+        check_bytes(engine, ADCL_ACTIVATION_GELU, 0.5f, D, 65, mode);
+        check_bytes(engine, ADCL_ACTIVATION_LOG_SUMEXP, 0.25f, D, 65, mode);
+        check_bytes(engine, ADCL_ACTIVATION_SILU, 0.0f, 3, 1000, mode);
+        check_bytes(engine, ADCL_ACTIVATION_RELU, 0.0f, 768, 4096, mode);
     }
 }
 
-/* So small products need no scratch of CLBlast's. Inference has h in z's place; training keeps z, h,
- * dz and 256 partial sums of D columns. */
+/* Inference has h in z's place; training keeps z, h and dz. fused pads rows to 16 floats, and has both
+ * kernels transposed. gemm has 256 partial sums of D columns; with its own parameters CLBlast copies no
+ * operands of products as small as these. */
 Test(workspace_bytes, are_no_more_than_a_pass_needs)
 {
+    setenv("ADCL_TUNING", "off", 1);
     fixture b = fixture_create(ADCL_INFERENCE);
     adcl_workspace_params params = workspace_params(MAX_ROWS, ADCL_INFERENCE);
     size_t bytes = 0;
+    params.engine = ADCL_ENGINE_GEMM;
     ADCL_TEST_OK(b.ctx, adcl_workspace_bytes(b.ctx, b.adapter, &params, &bytes));
     cr_expect_eq(bytes, MAX_ROWS * R * sizeof(float));
     params.mode = ADCL_TRAINING;
     ADCL_TEST_OK(b.ctx, adcl_workspace_bytes(b.ctx, b.adapter, &params, &bytes));
     cr_expect_eq(bytes, (3 * MAX_ROWS * R + 256 * D) * sizeof(float));
+    params.engine = ADCL_ENGINE_FUSED;
+    ADCL_TEST_OK(b.ctx, adcl_workspace_bytes(b.ctx, b.adapter, &params, &bytes));
+    cr_expect_eq(bytes, (3 * MAX_ROWS * 16 + D * 16 + R * 48) * sizeof(float));
+    params.mode = ADCL_INFERENCE;
+    ADCL_TEST_OK(b.ctx, adcl_workspace_bytes(b.ctx, b.adapter, &params, &bytes));
+    cr_expect_eq(bytes, MAX_ROWS * 16 * sizeof(float));
     params.engine = ADCL_ENGINE_REFERENCE;
     ADCL_TEST_OK(b.ctx, adcl_workspace_bytes(b.ctx, b.adapter, &params, &bytes));
     cr_expect_eq(bytes, 0); /* all of it is host memory */
@@ -204,8 +236,8 @@ Test(workspace_bytes, that_no_device_has_are_refused_without_a_leak)
 Test(workspace_create, takes_the_engine_of_its_context_or_another)
 {
     fixture b = fixture_create(ADCL_INFERENCE);
-    cr_expect_eq(adcl_workspace_engine(b.workspace), ADCL_ENGINE_GEMM);
-    cr_expect_str_eq(adcl_workspace_plan(b.workspace), "gemm/1");
+    cr_expect_eq(adcl_workspace_engine(b.workspace), ADCL_ENGINE_FUSED);
+    cr_expect_str_eq(adcl_workspace_plan(b.workspace), "fused/cpu/1");
     cr_expect_eq(adcl_workspace_max_rows(b.workspace), MAX_ROWS);
     adcl_workspace_params params = workspace_params(3, ADCL_TRAINING);
     params.engine = ADCL_ENGINE_REFERENCE;
@@ -244,9 +276,6 @@ Test(workspace_create, params_must_make_sense)
     params = workspace_params(1, ADCL_INFERENCE);
     params.engine = (adcl_engine)7;
     ADCL_TEST_FAILS(b.ctx, INVALID_ARGUMENT, "adcl_engine, got 7",
-                    adcl_workspace_create(&workspace, b.ctx, b.adapter, &params));
-    params.engine = ADCL_ENGINE_FUSED;
-    ADCL_TEST_FAILS(b.ctx, UNSUPPORTED, "no fused kernels",
                     adcl_workspace_create(&workspace, b.ctx, b.adapter, &params));
     params = workspace_params(1, ADCL_INFERENCE);
     params.struct_size = 0;
@@ -323,76 +352,90 @@ static unsigned long long launches_since(adcl_context *ctx, adcl_counters before
     return now.launches - before.launches;
 }
 
-/* forward: 2 products, activation, residual. backward: 4 products, activation, 2 column sums of 2
- * launches, and dy copied to dx. */
-Test(workspace_counters, tell_a_fixed_number_of_launches_and_nothing_else)
+/* How many launches a pass takes. */
+typedef struct launches {
+    adcl_engine engine;
+    size_t rows;
+    bool drops, parallel;
+    unsigned forward, backward;
+    unsigned without_dx, in_place;       /* backward with dx NULL; with dx in dy's place */
+    unsigned frozen, frozen_without_dx;
+} launches;
+
+/* gemm: forward is 2 products, activation, residual; backward 4 products, activation, 2 column sums of
+ * 2 launches, dy copied to dx, and du = mask·dy under dropout.
+ * fused: forward is 1, of few rows 2; backward the kernels transposed, dz with dx, gradients; of few
+ * rows or with dx in dy's place, dx by itself behind them. */
+static const launches launches_of[] = {
+    {ADCL_ENGINE_GEMM, 5, false, false, 4, 10, 8, 9, 4, 0},
+    {ADCL_ENGINE_GEMM, 5, true, false, 4, 11, 9, 10, 5, 0},
+    {ADCL_ENGINE_GEMM, 5, false, true, 4, 9, 8, 9, 3, 0},
+    {ADCL_ENGINE_FUSED, 5, false, false, 2, 4, 3, 4, 3, 0},
+    {ADCL_ENGINE_FUSED, 5, true, false, 2, 4, 3, 4, 3, 0},
+    {ADCL_ENGINE_FUSED, 5, false, true, 2, 4, 3, 4, 3, 0},
+    {ADCL_ENGINE_FUSED, 100, false, false, 1, 3, 3, 4, 2, 0},
+    {ADCL_ENGINE_FUSED, 100, true, false, 1, 3, 3, 4, 2, 0},
+    {ADCL_ENGINE_FUSED, 100, false, true, 1, 3, 3, 4, 2, 0},
+};
+
+static unsigned long long launches_of_backward(const fixture *b, adcl_tensor *dx)
 {
-    fixture b = fixture_create(ADCL_TRAINING);
+    adcl_counters before = adcl_context_counters(b->ctx);
+    ADCL_TEST_OK(b->ctx, adcl_adapter_backward(b->ctx, b->adapter, b->workspace, b->dy, dx));
+    return launches_since(b->ctx, before);
+}
+
+static void check_launches(const launches *expected)
+{
+    adcl_adapter_params params = adapter_params();
+    params.dropout = expected->drops ? 0.5f : 0.0f;
+    params.parallel = expected->parallel;
+    fixture b = fixture_create_for(expected->engine, &params, expected->rows);
     for (int i = 0; i < 3; i++) {
         adcl_counters before = adcl_context_counters(b.ctx);
         ADCL_TEST_OK(b.ctx, forward(&b));
-        cr_expect_eq(launches_since(b.ctx, before), 4);
-        before = adcl_context_counters(b.ctx);
-        ADCL_TEST_OK(b.ctx, backward(&b));
-        cr_expect_eq(launches_since(b.ctx, before), 10);
+        cr_expect_eq(launches_since(b.ctx, before), expected->forward);
+        cr_expect_eq(launches_of_backward(&b, b.dx), expected->backward);
         before = adcl_context_counters(b.ctx);
         ADCL_TEST_OK(b.ctx, adcl_adapter_zero_grad(b.ctx, b.adapter));
         cr_expect_eq(launches_since(b.ctx, before), 1);
     }
-    adcl_counters before = adcl_context_counters(b.ctx);
-    ADCL_TEST_OK(b.ctx, adcl_adapter_backward(b.ctx, b.adapter, b.workspace, b.dy, NULL));
-    cr_expect_eq(launches_since(b.ctx, before), 8); /* neither the copy nor its product */
-    before = adcl_context_counters(b.ctx);
-    ADCL_TEST_OK(b.ctx, adcl_adapter_backward(b.ctx, b.adapter, b.workspace, b.dy, b.dy));
-    cr_expect_eq(launches_since(b.ctx, before), 9); /* no copy */
+    cr_expect_eq(launches_of_backward(&b, NULL), expected->without_dx);
+    cr_expect_eq(launches_of_backward(&b, b.dy), expected->in_place);
     ADCL_TEST_OK(b.ctx, adcl_adapter_freeze(b.ctx, b.adapter, 1));
-    before = adcl_context_counters(b.ctx);
-    ADCL_TEST_OK(b.ctx, backward(&b));
-    cr_expect_eq(launches_since(b.ctx, before), 4); /* 2 products, activation, copy */
-    before = adcl_context_counters(b.ctx);
-    ADCL_TEST_OK(b.ctx, adcl_adapter_backward(b.ctx, b.adapter, b.workspace, b.dy, NULL));
-    cr_expect_eq(launches_since(b.ctx, before), 0); /* nothing is wanted */
+    cr_expect_eq(launches_of_backward(&b, b.dx), expected->frozen);
+    cr_expect_eq(launches_of_backward(&b, NULL), expected->frozen_without_dx);
     fixture_destroy(&b);
 }
 
-Test(workspace_counters, know_dropout_and_parallel_adapters)
+Test(workspace_counters, tell_a_fixed_number_of_launches_and_nothing_else, .timeout = 300)
 {
+    for (size_t i = 0; i < sizeof launches_of / sizeof launches_of[0]; i++)
+        check_launches(&launches_of[i]);
+}
+
+/* Rows from few to many, in a workspace for many: every kernel was there when it was made. */
+Test(workspace_counters, build_nothing_for_another_number_of_rows, .timeout = 300)
+{
+    enum { MANY = 100 };
+    static const size_t row_counts[] = {1, 2, 5, 30, 64, 65, MANY};
     adcl_adapter_params params = adapter_params();
-    params.dropout = 0.5f;
-    fixture b = fixture_create_with(&params, ADCL_TRAINING);
-    adcl_counters before = adcl_context_counters(b.ctx);
-    ADCL_TEST_OK(b.ctx, forward(&b));
-    cr_expect_eq(launches_since(b.ctx, before), 4); /* dropout is in the residual */
-    before = adcl_context_counters(b.ctx);
-    ADCL_TEST_OK(b.ctx, backward(&b));
-    cr_expect_eq(launches_since(b.ctx, before), 11); /* and du = mask·dy */
-    fixture_destroy(&b);
-    params = adapter_params();
-    params.parallel = 1;
-    b = fixture_create_with(&params, ADCL_TRAINING);
-    ADCL_TEST_OK(b.ctx, forward(&b));
-    before = adcl_context_counters(b.ctx);
-    ADCL_TEST_OK(b.ctx, backward(&b));
-    cr_expect_eq(launches_since(b.ctx, before), 9); /* no copy */
-    fixture_destroy(&b);
-}
-
-Test(workspace_counters, build_nothing_for_another_number_of_rows)
-{
-    fixture b = fixture_create(ADCL_TRAINING);
-    adcl_counters before = adcl_context_counters(b.ctx);
-    for (size_t rows = 1; rows <= N; rows++) {
-        fixture part = b;
-        part.x = part.y = part.dy = part.dx = NULL;
-        ADCL_TEST_OK(b.ctx, adcl_tensor_view_rows(&part.x, b.ctx, b.x, 0, rows));
-        ADCL_TEST_OK(b.ctx, adcl_tensor_view_rows(&part.y, b.ctx, b.y, 0, rows));
-        ADCL_TEST_OK(b.ctx, forward(&part));
-        ADCL_TEST_OK(b.ctx, adcl_adapter_backward(b.ctx, b.adapter, b.workspace, part.y, part.y));
-        adcl_tensor_destroy(&part.x);
-        adcl_tensor_destroy(&part.y);
+    for (size_t e = 0; e < DEVICE_ENGINE_COUNT; e++) {
+        fixture b = fixture_create_for(device_engines[e], &params, MANY);
+        adcl_counters before = adcl_context_counters(b.ctx);
+        for (size_t i = 0; i < sizeof row_counts / sizeof row_counts[0]; i++) {
+            fixture part = b;
+            part.x = part.y = NULL;
+            ADCL_TEST_OK(b.ctx, adcl_tensor_view_rows(&part.x, b.ctx, b.x, 0, row_counts[i]));
+            ADCL_TEST_OK(b.ctx, adcl_tensor_view_rows(&part.y, b.ctx, b.y, 0, row_counts[i]));
+            ADCL_TEST_OK(b.ctx, forward(&part));
+            ADCL_TEST_OK(b.ctx, adcl_adapter_backward(b.ctx, b.adapter, b.workspace, part.y, part.y));
+            adcl_tensor_destroy(&part.x);
+            adcl_tensor_destroy(&part.y);
+        }
+        cr_expect_gt(launches_since(b.ctx, before), 0);
+        fixture_destroy(&b);
     }
-    cr_expect_eq(launches_since(b.ctx, before), N * (4 + 9));
-    fixture_destroy(&b);
 }
 
 Test(workspace_counters, of_a_batch_without_rows_stay_as_they_are)
@@ -665,6 +708,7 @@ Test(workspace_create, announces_once_in_a_process_that_clblast_compiles)
     params.log = count_announcements;
     params.log_user = &announcements;
     params.log_level = ADCL_LOG_INFO;
+    params.engine = ADCL_ENGINE_GEMM;
     adcl_context *ctx = adcl_test_context_create_with(&params);
     adcl_adapter_params of_adapter = adapter_params();
     adcl_adapter *adapter = adcl_test_adapter_create(ctx, &of_adapter);

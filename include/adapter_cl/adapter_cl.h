@@ -3,13 +3,15 @@
  * which needs CL/cl.h and is for applications that bring their own OpenCL objects.
  *
  * Where to start: context.h (a device), tensor.h (data), adapter.h and workspace.h (the adapter),
- * adapter_file.h (saving it); then loss.h, parameters.h and optimizer.h to train. */
+ * adapter_file.h (saving it); then loss.h, parameters.h and optimizer.h to train. For text:
+ * tokenizer.h. */
 #ifndef ADAPTER_CL_ADAPTER_CL_H
 #define ADAPTER_CL_ADAPTER_CL_H
 
 #include <adapter_cl/activation.h>
 #include <adapter_cl/adapter.h>
 #include <adapter_cl/adapter_file.h>
+#include <adapter_cl/cache.h>
 #include <adapter_cl/checkpoint.h>
 #include <adapter_cl/context.h>
 #include <adapter_cl/dtype.h>
@@ -23,6 +25,8 @@
 #include <adapter_cl/schedule.h>
 #include <adapter_cl/status.h>
 #include <adapter_cl/tensor.h>
+#include <adapter_cl/tokenizer.h>
+#include <adapter_cl/tune.h>
 #include <adapter_cl/version.h>
 #include <adapter_cl/workspace.h>
 #include <adapter_cl/wrap.h>

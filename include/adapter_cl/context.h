@@ -86,6 +86,31 @@ typedef enum adcl_fused_plan {
                           * 64: a workspace on a device without is UNSUPPORTED */
 } adcl_fused_plan;
 
+/* ---- tuned results ---------------------------------------------------------------------------*/
+
+/* Whether contexts use what was tuned for their device. */
+typedef enum adcl_tuning {
+    ADCL_TUNING_AUTO = 0, /* environment variable ADCL_TUNING ("on" or "off"), else on */
+    ADCL_TUNING_ON,
+    ADCL_TUNING_OFF
+} adcl_tuning;
+
+/* "auto", "on", "off". Errors: NOT_FOUND with the list of names; *out is then unchanged. */
+ADCL_API adcl_status adcl_tuning_from_name(const char *name, adcl_tuning *out, adcl_error *error);
+
+/* Where what was measured on a device (see tune.h) is kept from one process to the next: a small
+ * value for each key. cache.h has a folder that fits; an application may keep them elsewhere.
+ * Called from the threads that use contexts, at the same time where several do; must not call into
+ * the library. */
+typedef struct adcl_cache_callbacks {
+    void *user;
+    /* Copies the value of `key` to bytes[room]. NOT_FOUND where there is none; another status
+     * (FORMAT: damaged) is told to the log, and then as if there were none. */
+    adcl_status (*get)(void *user, const char *key, void *bytes, size_t room, size_t *size);
+    /* Keeps a value in place of the one before. */
+    adcl_status (*put)(void *user, const char *key, const void *bytes, size_t size);
+} adcl_cache_callbacks;
+
 /* ---- context ---------------------------------------------------------------------------------*/
 
 typedef enum adcl_log_level {
@@ -115,27 +140,37 @@ typedef struct adcl_context_params {
     adcl_log_callback log;
     void *log_user;
     adcl_log_level log_level;
+    /* OFF: CLBlast keeps its own parameters, and AUTO its own choice of engine. Otherwise the first
+     * product that any context of this process computes by CLBlast on a device sets CLBlast's
+     * parameters for that device, from `cache` or from a table. CLBlast has one set for a device in
+     * a process, so the application's own calls of CLBlast run with it too, and contexts that come
+     * later, whatever they ask for. */
+    adcl_tuning tuning;
+    /* Where tuned results are looked up and stored; zeros: nowhere. `user` must live as long as the
+     * context and those that share with it. */
+    adcl_cache_callbacks cache;
     /* The plan of the engine fused. AUTO here: environment variable ADCL_FUSED_PLAN ("cpu", "gpu"),
      * and without that by the device. */
     adcl_fused_plan fused_plan;
 } adcl_context_params;
 
 #define ADCL_CONTEXT_PARAMS_INIT {sizeof(adcl_context_params), NULL, ADCL_ENGINE_AUTO, 0, NULL, \
-                                  NULL, ADCL_LOG_WARNING, ADCL_FUSED_PLAN_AUTO}
+                                  NULL, ADCL_LOG_WARNING, ADCL_TUNING_AUTO, {NULL, NULL, NULL}, \
+                                  ADCL_FUSED_PLAN_AUTO}
 
 typedef struct adcl_context adcl_context;
 
 /* Opens a device. params may be NULL: the defaults above. On success the caller owns *out, on
  * failure *out is NULL and `error` (may be NULL) says why; when a selector matches nothing, with
  * the list of what there is; when there is no platform, with the package to install.
- * Errors: INVALID_ARGUMENT, NO_DEVICE, NOT_FOUND (ADCL_ENGINE), UNSUPPORTED (engine fused),
- * OUT_OF_HOST_MEMORY, OPENCL. */
+ * Errors: INVALID_ARGUMENT, NO_DEVICE, NOT_FOUND (ADCL_ENGINE, ADCL_TUNING), UNSUPPORTED (engine
+ * fused), OUT_OF_HOST_MEMORY, OPENCL. */
 ADCL_API adcl_status adcl_context_create(adcl_context **out, const adcl_context_params *params,
                                          adcl_error *error);
 
 /* Another context on the same device with its own queue, for another thread. Takes over engine,
- * profiling and log callback (which is then called from both threads). May be called while other
- * threads use `ctx`. */
+ * profiling, tuning, cache and log callback (these two are then called from both threads). May be
+ * called while other threads use `ctx`. */
 ADCL_API adcl_status adcl_context_share(adcl_context **out, adcl_context *ctx, adcl_error *error);
 
 /* Waits for the work still in the queue, then releases everything. Tensors, adapters and
@@ -155,7 +190,8 @@ ADCL_API const char *adcl_context_build_log(const adcl_context *ctx);
 /* What is known of this context's device; lives as long as the context. is_default is 0. */
 ADCL_API const adcl_device_info *adcl_context_device(const adcl_context *ctx);
 
-/* The engine that AUTO stands for in this context: never AUTO. */
+/* The engine that AUTO stands for in this context: never AUTO. A workspace may have another one,
+ * where tuning found it faster for its adapter's sizes. */
 ADCL_API adcl_engine adcl_context_engine(const adcl_context *ctx);
 
 #ifdef __cplusplus

@@ -23,7 +23,8 @@ typedef struct adcl_workspace_params {
     size_t struct_size;
     size_t max_rows;    /* at least 1 */
     adcl_mode mode;     /* 0: inference */
-    adcl_engine engine; /* 0 (AUTO): the context's */
+    adcl_engine engine; /* 0 (AUTO): the context's, or, where that is AUTO too and the context's
+                           cache has a result of tune.h for these sizes, what was fastest there */
 } adcl_workspace_params;
 
 #define ADCL_WORKSPACE_PARAMS_INIT {sizeof(adcl_workspace_params), 0, ADCL_INFERENCE, \
@@ -50,7 +51,8 @@ ADCL_API void adcl_workspace_destroy(adcl_workspace **workspace);
 ADCL_API size_t adcl_workspace_max_rows(const adcl_workspace *workspace);
 /* The engine it uses: never AUTO. */
 ADCL_API adcl_engine adcl_workspace_engine(const adcl_workspace *workspace);
-/* One line that names engine and plan, e.g. "gemm/1". Results are the same bits as long as device,
+/* One line that names engine and plan, e.g. "gemm/1", or "gemm/1:1,4,…" where CLBlast has other
+ * parameters than its own (see adcl_tuning). Results are the same bits as long as device,
  * driver and this line are the same; checkpoints keep it. Lives as long as the workspace. */
 ADCL_API const char *adcl_workspace_plan(const adcl_workspace *workspace);
 

@@ -15,7 +15,7 @@
 
 typedef struct adcl__engine_functions {
     adcl_engine id;
-    const char *plan; /* names engine and the version of its arithmetic's order */
+    const char *plan; /* names engine and the version of its arithmetic's order; prepare may add */
     /* Device bytes that `prepare` takes; reads the sizes in the workspace only. */
     adcl_status (*bytes)(adcl_context *ctx, const adcl_workspace *ws, size_t *bytes);
     /* Makes ws->state. On failure `release` cleans up. */
@@ -28,8 +28,11 @@ typedef struct adcl__engine_functions {
                             const adcl_tensor *dy, adcl_tensor *dx);
 } adcl__engine_functions;
 
+#define ADCL__PLAN_SIZE 192
+
 struct adcl_workspace {
     const adcl__engine_functions *engine;
+    char plan[ADCL__PLAN_SIZE]; /* the engine's, with what prepare added */
     void *state;
     adcl__family *family; /* retained */
     size_t max_rows;

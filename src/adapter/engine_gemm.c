@@ -14,6 +14,7 @@
 #include "ops/gemm.h"
 #include "ops/reduce.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 typedef struct gemm_state {
@@ -84,11 +85,23 @@ static adcl_status make_matrix(adcl_context *ctx, const adcl_workspace *ws, size
     return cols == 0 ? ADCL_OK : adcl_tensor_create(out, ctx, ADCL_F32, ws->max_rows, cols);
 }
 
+/* With other parameters than its own CLBlast adds in another order. */
+static void name_parameters(adcl_context *ctx, adcl_workspace *ws)
+{
+    adcl__gemm_tuning tuning;
+    char text[ADCL__GEMM_TUNING_TEXT];
+    adcl__gemm_current(ctx, &tuning);
+    if (adcl__gemm_tuning_is_none(&tuning)) return;
+    adcl__gemm_tuning_print(&tuning, text);
+    snprintf(ws->plan, sizeof ws->plan, "%s:%s", ws->engine->plan, text);
+}
+
 static adcl_status gemm_prepare(adcl_context *ctx, adcl_workspace *ws)
 {
     gemm_state *s = ws->state = calloc(1, sizeof *s);
     if (s == NULL)
         return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "workspace: no memory for it");
+    name_parameters(ctx, ws);
     gemm_columns columns = columns_of(ws);
     size_t products;
     ADCL_TRY(product_scratch(ctx, ws, &products));
@@ -185,16 +198,17 @@ static adcl_status gemm_backward(adcl_context *ctx, const adcl_adapter *a, adcl_
 {
     gemm_state *s = ws->state;
     adcl_tensor dz = adcl__tensor_head(s->dz, dy->rows), h = adcl__tensor_head(s->h, dy->rows);
-    adcl_tensor du = *dy;
-    if (adcl__workspace_drops(ws)) {
-        du = adcl__tensor_head(s->du, dy->rows);
-        ADCL_TRY(adcl__dropout_backward(ctx, dy, &ws->mask, &du));
-    }
     adcl_tensor *wanted[ADCL_ADAPTER_SLOT_COUNT];
     for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT; slot++)
         wanted[slot] = adcl__adapter_wanted_gradient(a, (adcl_adapter_slot)slot);
     bool bottleneck = dx != NULL || wanted[ADCL_DOWN_KERNEL] != NULL ||
                       wanted[ADCL_DOWN_BIAS] != NULL || wanted[ADCL_UP_KERNEL] != NULL;
+    if (!bottleneck && wanted[ADCL_UP_BIAS] == NULL) return ADCL_OK;
+    adcl_tensor du = *dy;
+    if (adcl__workspace_drops(ws)) {
+        du = adcl__tensor_head(s->du, dy->rows);
+        ADCL_TRY(adcl__dropout_backward(ctx, dy, &ws->mask, &du));
+    }
     if (bottleneck) ADCL_TRY(bottleneck_gradient(ctx, a, s, &du, &dz, &h));
     ADCL_TRY(parameter_gradients(ctx, s, a->scaling, &h, &du, wanted[ADCL_UP_KERNEL],
                                  wanted[ADCL_UP_BIAS]));

@@ -2,9 +2,11 @@
 /* workspace.c – the life of a workspace, and the checks of forward and backward. */
 #include "adapter/engine.h"
 
+#include "adapter/tune.h"
 #include "base/random.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +37,7 @@ static adcl_status read_workspace_params(adcl_context *ctx, const adcl_adapter *
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "workspace mode: expected ADCL_INFERENCE or ADCL_TRAINING, got %d",
                           (int)p->mode);
+    adcl__engine_from_tuning(ctx, a, &p->engine);
     return adcl__engine_resolve(ctx, p->engine, &p->engine);
 }
 
@@ -139,6 +142,7 @@ adcl_status adcl_workspace_create(adcl_workspace **out, adcl_context *ctx, const
     if (ws == NULL)
         return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "workspace: no memory for it");
     *ws = describe(ctx, a, &p);
+    snprintf(ws->plan, sizeof ws->plan, "%s", ws->engine->plan);
     ws->family = ctx->family;
     adcl__family_retain(ws->family);
     adcl_status status = check_product(ctx, ws);
@@ -191,7 +195,7 @@ adcl_engine adcl_workspace_engine(const adcl_workspace *workspace)
 
 const char *adcl_workspace_plan(const adcl_workspace *workspace)
 {
-    return workspace == NULL ? "" : workspace->engine->plan;
+    return workspace == NULL ? "" : workspace->plan;
 }
 
 void adcl_workspace_set_dropout_step(adcl_workspace *workspace, uint64_t seed, uint64_t step)

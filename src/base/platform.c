@@ -90,7 +90,38 @@ adcl_status adcl__file_read(const char *path, unsigned char **bytes, size_t *siz
     return status;
 }
 
+bool adcl__file_exists(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0;
+}
+
 /* ---- writing ---------------------------------------------------------------------------------*/
+
+adcl_status adcl__folder_create(const char *path, adcl_error *error)
+{
+    struct stat status;
+    char *part = adcl__string_copy(path);
+    if (part == NULL)
+        return adcl__error_set(error, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "%s: no memory to make it",
+                               path);
+    /* Each folder on the way: the name up to each slash, and all of it. */
+    for (char *end = part; *end != '\0'; end++) {
+        end += strspn(end, "/");
+        end += strcspn(end, "/");
+        char kept = *end;
+        *end = '\0';
+        (void)mkdir(part, 0700);
+        *end = kept;
+        if (kept == '\0') break;
+    }
+    int code = mkdir(part, 0700) != 0 ? errno : 0;
+    free(part);
+    if (code == 0 || (code == EEXIST && stat(path, &status) == 0 && S_ISDIR(status.st_mode)))
+        return ADCL_OK;
+    return adcl__error_set(error, ADCL_ERR_FILE, code, "%s: the folder cannot be made: %s", path,
+                           strerror(code));
+}
 
 struct adcl__new_file {
     int descriptor; /* −1 when closed */

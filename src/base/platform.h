@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -27,6 +28,13 @@ double adcl__clock_seconds(void);
  * OUT_OF_HOST_MEMORY. */
 adcl_status adcl__file_read(const char *path, unsigned char **bytes, size_t *size,
                             adcl_error *error);
+
+/* True when something has that name. */
+bool adcl__file_exists(const char *path);
+
+/* Makes a folder, for its owner alone, and those above it; one that is there already is fine.
+ * Errors: FILE, OUT_OF_HOST_MEMORY. */
+adcl_status adcl__folder_create(const char *path, adcl_error *error);
 
 /* A file under construction: written under a temporary name in the folder of `path`, and either
  * committed (synced, renamed over `path`, folder synced) or discarded (removed). After commit,

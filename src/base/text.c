@@ -92,15 +92,21 @@ static size_t utf8_sequence(const unsigned char *s, size_t left)
     return length;
 }
 
-bool adcl__utf8_valid(const char *bytes, size_t length)
+size_t adcl__utf8_length(const char *bytes, size_t length)
 {
     const unsigned char *s = (const unsigned char *)bytes;
-    for (size_t i = 0; i < length;) {
+    size_t i = 0;
+    while (i < length) {
         size_t step = utf8_sequence(s + i, length - i);
-        if (step == 0) return false;
+        if (step == 0) break;
         i += step;
     }
-    return true;
+    return i;
+}
+
+bool adcl__utf8_valid(const char *bytes, size_t length)
+{
+    return adcl__utf8_length(bytes, length) == length;
 }
 
 static adcl_status unknown_name(adcl_error *error, const char *what, const char *name,

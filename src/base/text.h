@@ -31,6 +31,8 @@ bool adcl__string_equal_nocase(const char *a, const char *b);
 
 /* True when `bytes` are well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
 bool adcl__utf8_valid(const char *bytes, size_t length);
+/* How many bytes at the beginning are well-formed UTF-8: up to the first sequence that is not. */
+size_t adcl__utf8_length(const char *bytes, size_t length);
 
 /* *index = where `name` is in names[count]. Fails with INVALID_ARGUMENT where name or index is
  * NULL, and with NOT_FOUND: «unknown <what> "name"; expected one of: a, b, c»; *index is then

@@ -44,6 +44,8 @@ extern const command_spec info_command;
 extern const command_spec apply_command;
 extern const command_spec train_command;
 extern const command_spec score_command;
+extern const command_spec tokenize_command;
 extern const command_spec bench_command;
+extern const command_spec tune_command;
 
 #endif

@@ -34,13 +34,22 @@ json_t *json_sizes(const size_t *sizes, size_t count)
     return array;
 }
 
-int json_print(const session *s, json_t *value)
+static int print_value(const session *s, json_t *value, size_t layout)
 {
     /* Nine digits tell any two floats apart. */
-    int failed = value == NULL ||
-                 json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) != 0;
+    int failed = value == NULL || json_dumpf(value, stdout, layout | JSON_REAL_PRECISION(9)) != 0;
     json_decref(value);
     if (failed) return session_fail(s, "the result could not be printed");
     fputc('\n', stdout);
     return DONE;
+}
+
+int json_print(const session *s, json_t *value)
+{
+    return print_value(s, value, JSON_INDENT(2));
+}
+
+int json_print_line(const session *s, json_t *value)
+{
+    return print_value(s, value, 0);
 }

@@ -16,5 +16,7 @@ json_t *json_sizes(const size_t *sizes, size_t count);
 
 /* Prints a value that is complete (NULL: memory ran out while it was made) and releases it. */
 int json_print(const session *s, json_t *value);
+/* The same on one line. */
+int json_print_line(const session *s, json_t *value);
 
 #endif

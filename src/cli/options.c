@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define OPTIONS_MOST 48
-#define COMMON_COUNT 6
+#define COMMON_COUNT 8
 
 /* getopt_long numbers options; these numbers are no letters. */
 #define FIRST_NUMBER 1000
@@ -19,6 +19,7 @@
 /* A command's own options, then the common ones. */
 typedef struct option_table {
     const option_spec *specs[OPTIONS_MOST];
+    size_t own;
     size_t count;
 } option_table;
 
@@ -38,11 +39,10 @@ static void print_help(const command_spec *command, const option_table *table)
 {
     printf("Usage: adapter-cl %s %s\n\n%s\n", command->name, command->synopsis,
            command->description);
-    size_t own = table->count - COMMON_COUNT;
-    if (own > 0) printf("\nOptions:\n");
-    for (size_t i = 0; i < own; i++) print_option(table->specs[i]);
+    if (table->own > 0) printf("\nOptions:\n");
+    for (size_t i = 0; i < table->own; i++) print_option(table->specs[i]);
     printf("\nOptions of every command:\n");
-    for (size_t i = own; i < table->count; i++) print_option(table->specs[i]);
+    for (size_t i = table->own; i < table->count; i++) print_option(table->specs[i]);
     printf("\nExamples:\n%s\n", command->examples);
 }
 
@@ -204,6 +204,8 @@ static int set_value(session *s, const option_spec *spec, int argc, char **argv)
     case OPTION_POSITIVE: return set_number(s, spec, optarg);
     case OPTION_ENGINE:
         return session_check(s, adcl_engine_from_name(optarg, spec->value, &s->error));
+    case OPTION_TUNING:
+        return session_check(s, adcl_tuning_from_name(optarg, spec->value, &s->error));
     }
     return DONE;
 }
@@ -270,6 +272,14 @@ static int take_operands(const session *s, const command_spec *command, int argc
     return DONE;
 }
 
+/* A command that understands more by a common option than others do has its own in its place. */
+static bool has_own(const option_table *table, const char *name)
+{
+    for (size_t i = 0; i < table->own; i++)
+        if (strcmp(table->specs[i]->name, name) == 0) return true;
+    return false;
+}
+
 bool options_parse(session *s, const command_spec *command, const option_spec *specs, size_t count,
                    int argc, char **argv, const char *operands[OPERANDS_MOST], int *exit_status)
 {
@@ -278,15 +288,20 @@ bool options_parse(session *s, const command_spec *command, const option_spec *s
         {"device", 0, OPTION_TEXT, &s->common.device, "SEL",
          "gpu, cpu, 0:1 (platform:device), pocl: (platform), or part of a name"},
         {"engine", 0, OPTION_ENGINE, &s->common.engine, "NAME", "auto, gemm, fused or reference"},
+        {"tuning", 0, OPTION_TUNING, &s->common.tuning, "on|off",
+         "whether what was tuned is used (default on)"},
+        {"cache", 0, OPTION_TEXT, &s->common.cache, "FOLDER",
+         "where what was tuned is kept; off: nowhere (see tune)"},
         {"seed", 0, OPTION_SEED, &s->common.seed, "S", "seed of all that is random (default 0)"},
         {"quiet", 'q', OPTION_FLAG, &s->common.quiet, NULL, "say nothing but what failed"},
         {"verbose", 'v', OPTION_FLAG, &s->common.verbose, NULL,
          "say what the library does; twice: all of it"},
         {"help", 0, OPTION_FLAG, &help, NULL, "show this and leave"},
     };
-    option_table table = {.count = 0};
-    for (size_t i = 0; i < count; i++) table.specs[table.count++] = &specs[i];
-    for (size_t i = 0; i < COMMON_COUNT; i++) table.specs[table.count++] = &common[i];
+    option_table table = {.own = count, .count = count};
+    for (size_t i = 0; i < count; i++) table.specs[i] = &specs[i];
+    for (size_t i = 0; i < COMMON_COUNT; i++)
+        if (!has_own(&table, common[i].name)) table.specs[table.count++] = &common[i];
 
     *exit_status = parse_options(s, &table, argc, argv);
     if (*exit_status == DONE && help) {
@@ -295,6 +310,12 @@ bool options_parse(session *s, const command_spec *command, const option_spec *s
     }
     if (*exit_status == DONE) *exit_status = take_operands(s, command, argc, argv, operands);
     return *exit_status == DONE;
+}
+
+char **options_operands(int argc, char **argv, size_t *count)
+{
+    *count = (size_t)(argc - optind);
+    return argv + optind;
 }
 
 int options_require(const session *s, bool given, const char *option)

@@ -14,7 +14,8 @@ typedef enum option_kind {
     OPTION_SEED,     /* uint64_t */
     OPTION_NUMBER,   /* double, finite */
     OPTION_POSITIVE, /* double, finite and above 0 */
-    OPTION_ENGINE    /* adcl_engine, by name */
+    OPTION_ENGINE,   /* adcl_engine, by name */
+    OPTION_TUNING    /* adcl_tuning, by name */
 } option_kind;
 
 #define SIZE_LIST_MOST 32
@@ -35,11 +36,17 @@ typedef struct option_spec {
 
 #define OPERANDS_MOST 3
 
+/* For most_operands: no bound. */
+#define OPERANDS_ANY SIZE_MAX
+
 /* Reads the options and operands of argv, where argv[0] is the command's name; operands that are
  * not given are NULL. True: go on. False: leave with *exit_status, for help was shown, or it was
- * said what is wrong. */
+ * said what is wrong. A spec with the name of a common option stands in its place. */
 bool options_parse(session *s, const command_spec *command, const option_spec *specs, size_t count,
                    int argc, char **argv, const char *operands[OPERANDS_MOST], int *exit_status);
+
+/* The operands of a command that takes any number of them, after options_parse. */
+char **options_operands(int argc, char **argv, size_t *count);
 
 /* Fails as wrong usage unless the required option was given. */
 int options_require(const session *s, bool given, const char *option);

@@ -50,3 +50,27 @@ int output_rename(const session *s, const char *from, const char *to)
     if (rename(from, to) == 0) return DONE;
     return session_fail(s, "%s: cannot be completed: %s", to, strerror(errno));
 }
+
+/* Gives 0 or what errno was. */
+static int write_and_sync(const char *path, const void *bytes, size_t size)
+{
+    FILE *stream = fopen(path, "wb");
+    if (stream == NULL) return errno;
+    errno = EIO; /* for what fails without saying why */
+    bool written =
+        fwrite(bytes, 1, size, stream) == size && fflush(stream) == 0 && fsync(fileno(stream)) == 0;
+    int code = written ? 0 : errno;
+    return fclose(stream) != 0 && code == 0 ? errno : code;
+}
+
+int output_write(const session *s, const char *path, const void *bytes, size_t size)
+{
+    char *pending;
+    TRY(output_pending_name(s, &pending, path));
+    int code = write_and_sync(pending, bytes, size);
+    int status = code == 0 ? output_rename(s, pending, path)
+                           : session_fail(s, "%s: cannot be written: %s", path, strerror(code));
+    if (status != DONE) unlink(pending);
+    free(pending);
+    return status;
+}

@@ -16,4 +16,7 @@ int output_check_folder(const session *s, const char *path);
 int output_pending_name(const session *s, char **out, const char *path);
 int output_rename(const session *s, const char *from, const char *to);
 
+/* A file of these bytes, all of it or none: written under another name, synced, renamed. */
+int output_write(const session *s, const char *path, const void *bytes, size_t size);
+
 #endif

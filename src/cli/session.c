@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- sentences -------------------------------------------------------------------------------*/
 
@@ -99,11 +100,25 @@ static adcl_log_level log_level(const common_options *common, talk_level talk)
     return talk == TALK_ALWAYS || screen_is_terminal() ? ADCL_LOG_INFO : ADCL_LOG_WARNING;
 }
 
+/* Without a place for it (no HOME) there is no cache, which is no failure unless one was asked
+ * for. */
+static int open_cache(session *s)
+{
+    const char *folder = s->common.cache;
+    if (folder != NULL && strcmp(folder, "off") == 0) return DONE;
+    adcl_status status = adcl_cache_open(&s->cache, folder, &s->error);
+    return status == ADCL_ERR_NOT_FOUND ? DONE : session_check(s, status);
+}
+
 int session_open(session *s, talk_level talk)
 {
+    int status = open_cache(s);
+    if (status != DONE) return status;
     adcl_context_params params = ADCL_CONTEXT_PARAMS_INIT;
     params.device = s->common.device;
     params.engine = s->common.engine;
+    params.tuning = s->common.tuning;
+    params.cache = adcl_cache_callbacks_of(s->cache);
     params.log = show_log;
     params.log_level = log_level(&s->common, talk);
     return session_check(s, adcl_context_create(&s->ctx, &params, &s->error));
@@ -112,4 +127,5 @@ int session_open(session *s, talk_level talk)
 void session_close(session *s)
 {
     adcl_context_destroy(&s->ctx);
+    adcl_cache_close(&s->cache);
 }

@@ -11,6 +11,8 @@
 typedef struct common_options {
     const char *device; /* NULL: the library's choice, see context.h */
     adcl_engine engine; /* AUTO: the library's choice */
+    const char *cache;  /* NULL: the library's choice, "off": none */
+    adcl_tuning tuning;
     uint64_t seed;
     int quiet;
     int verbose; /* how often -v was given */
@@ -19,6 +21,7 @@ typedef struct common_options {
 typedef struct session {
     const char *command; /* the name of the command, for sentences */
     common_options common;
+    adcl_cache *cache; /* NULL before session_open, and where there is none */
     adcl_context *ctx; /* NULL before session_open */
     adcl_error error;  /* for calls that say why they failed in an adcl_error */
 } session;

@@ -3,6 +3,7 @@
 #ifndef ADCL_OPS_GEMM_H
 #define ADCL_OPS_GEMM_H
 
+#include "ops/gemm_tuning.h"
 #include "runtime/tensor.h"
 
 typedef struct adcl__gemm {
@@ -32,5 +33,21 @@ typedef struct adcl__gemm_shape {
 /* The largest scratch that any of `count` products may need. */
 adcl_status adcl__gemm_scratch_most(adcl_context *ctx, const adcl__gemm_shape *products,
                                     size_t count, size_t *bytes);
+
+/* ---- CLBlast's parameters ---------------------------------------------------------------------*/
+
+/* What CLBlast computes with on this device is decided before its first product there, for the
+ * whole process: see adcl_context_params. It is looked up in the cache under this name. */
+#define ADCL__GEMM_STORED "gemm"
+
+/* Leaves CLBlast's own on this device, unless it was decided already. */
+void adcl__gemm_leave(adcl_context *ctx);
+
+/* Another set from now on, for the tuner. Groups of zeros stay as they are. Scratch of workspaces
+ * that exist may then be too small: their products would fail. Errors: CLBLAST. */
+adcl_status adcl__gemm_override(adcl_context *ctx, const adcl__gemm_tuning *tuning);
+
+/* The set that is in use; zeros for what is CLBlast's own. */
+void adcl__gemm_current(adcl_context *ctx, adcl__gemm_tuning *tuning);
 
 #endif

@@ -98,6 +98,38 @@ static adcl_status choose_fused_plan(adcl_context *ctx, adcl_fused_plan request,
     return ADCL_OK;
 }
 
+/* ---- tuning -----------------------------------------------------------------------------------*/
+
+static const char *const tuning_names[] = {
+    [ADCL_TUNING_AUTO] = "auto",
+    [ADCL_TUNING_ON] = "on",
+    [ADCL_TUNING_OFF] = "off",
+};
+
+#define TUNING_COUNT (sizeof tuning_names / sizeof tuning_names[0])
+
+adcl_status adcl_tuning_from_name(const char *name, adcl_tuning *out, adcl_error *error)
+{
+    size_t index;
+    ADCL_TRY(adcl__find_name(error, "tuning", name, tuning_names, TUNING_COUNT,
+                             out == NULL ? NULL : &index));
+    *out = (adcl_tuning)index;
+    return ADCL_OK;
+}
+
+/* Whether a new context uses tuned results: the parameter, else ADCL_TUNING, else yes. */
+static adcl_status choose_tuning(adcl_context *ctx, adcl_tuning request, adcl_error *error)
+{
+    const char *variable = getenv("ADCL_TUNING");
+    if (request == ADCL_TUNING_AUTO && variable != NULL && variable[0] != '\0')
+        ADCL_TRY(adcl_tuning_from_name(variable, &request, error));
+    if ((unsigned)request >= TUNING_COUNT)
+        return adcl__error_set(error, ADCL_ERR_INVALID_ARGUMENT, 0,
+                               "tuning: expected a value of adcl_tuning, got %d", (int)request);
+    ctx->tuning = request != ADCL_TUNING_OFF;
+    return ADCL_OK;
+}
+
 /* ---- errors and log ---------------------------------------------------------------------------*/
 
 void adcl__log(adcl_context *ctx, adcl_log_level level, const char *format, ...)
@@ -247,8 +279,10 @@ static adcl_status context_over(adcl_context **out, adcl__family *family, cl_com
     ctx->log = params->log;
     ctx->log_user = params->log_user;
     ctx->log_level = params->log_level;
+    ctx->cache = params->cache;
     if ((status = choose_engine(ctx, params->engine, error)) != ADCL_OK) goto fail;
     if ((status = choose_fused_plan(ctx, params->fused_plan, error)) != ADCL_OK) goto fail;
+    if ((status = choose_tuning(ctx, params->tuning, error)) != ADCL_OK) goto fail;
     if (ctx->profiling && (ctx->profile = adcl__profile_create()) == NULL) {
         status = adcl__error_set(error, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "context: no memory for it");
         goto fail;
@@ -347,12 +381,16 @@ adcl_status adcl_context_share(adcl_context **out, adcl_context *ctx, adcl_error
     adcl_context_params params = ADCL_CONTEXT_PARAMS_INIT;
     params.engine = ctx->engine;
     params.fused_plan = ctx->fused_plan;
+    params.tuning = ctx->tuning ? ADCL_TUNING_ON : ADCL_TUNING_OFF;
+    params.cache = ctx->cache;
     params.profiling = ctx->profiling;
     params.log = ctx->log;
     params.log_user = ctx->log_user;
     params.log_level = ctx->log_level;
     adcl__family_retain(ctx->family);
-    return context_over(out, ctx->family, NULL, &params, error);
+    ADCL_TRY(context_over(out, ctx->family, NULL, &params, error));
+    (*out)->automatic = ctx->automatic;
+    return ADCL_OK;
 }
 
 adcl_status adcl_context_create_from_cl(adcl_context **out, cl_context context,

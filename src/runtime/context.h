@@ -37,7 +37,9 @@ struct adcl_context {
     cl_command_queue queue;
     bool out_of_order; /* a borrowed queue may be: then every command is followed by a barrier */
     adcl_engine engine;
-    bool automatic; /* nobody asked for that engine */
+    bool automatic; /* nobody asked for that engine: a tuned result may change it */
+    bool tuning;
+    adcl_cache_callbacks cache; /* functions may be NULL */
     adcl_fused_plan fused_plan; /* never AUTO */
     bool profiling;
     adcl_log_callback log;

@@ -10,6 +10,9 @@
 /* Accumulators · 100 + vector width, as cl/peak.cl reads it. */
 static const int variants[] = {416, 616, 816, 1216, 808, 1008, 1208, 1404, 804};
 
+/* How many float16 a work-item copies. */
+static const cl_uint runs[] = {1, 64};
+
 typedef struct measurement {
     adcl__kernel_id kernel;
     const adcl__argument *arguments;
@@ -78,13 +81,17 @@ static adcl_status measure_copy(adcl_context *ctx, const adcl_tensor *source,
                                 adcl_tensor *destination, double *gbs)
 {
     cl_uint count = (cl_uint)source->rows; /* of float16 */
-    const adcl__argument arguments[] = {{sizeof(cl_mem), &source->buffer},
-                                        {sizeof(cl_mem), &destination->buffer}, ADCL__ARG(count)};
-    measurement m = {{ADCL__PROGRAM_PEAK, variants[0], "adcl_peak_copy", NULL}, arguments,
-                     sizeof arguments / sizeof arguments[0], source->rows};
-    double seconds;
-    ADCL_TRY(best_seconds(ctx, &m, &seconds));
-    *gbs = 1e-9 * 2.0 * 64.0 * (double)count / seconds;
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        const adcl__argument arguments[] = {{sizeof(cl_mem), &source->buffer},
+                                            {sizeof(cl_mem), &destination->buffer},
+                                            ADCL__ARG(count), ADCL__ARG(runs[i])};
+        measurement m = {{ADCL__PROGRAM_PEAK, variants[0], "adcl_peak_copy", NULL}, arguments,
+                         sizeof arguments / sizeof arguments[0], count / runs[i]};
+        double seconds;
+        ADCL_TRY(best_seconds(ctx, &m, &seconds));
+        double rate = 1e-9 * 2.0 * 64.0 * (double)count / seconds;
+        if (rate > *gbs) *gbs = rate;
+    }
     return ADCL_OK;
 }
 

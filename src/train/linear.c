@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* linear.c – the dense layer y = x·K + b, by the engine `gemm` on the device or by `reference` on
- * the host. Kernel and bias lie in one buffer, as do their gradients, so that an optimizer can take
+/* linear.c – the dense layer y = x·K + b, by the engines `gemm` and `fused` on the device or by
+ * `reference` on the host. Kernel and bias lie in one buffer, as do their gradients, so that an optimizer can take
  * both with one launch. */
 #include <adapter_cl/linear.h>
 
@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/size.h"
 #include "ops/elementwise.h"
+#include "ops/fused_cpu.h"
 #include "ops/gemm.h"
 #include "ops/reduce.h"
 #include "reference/reference.h"
@@ -26,11 +27,13 @@ struct adcl_linear {
     size_t input_size;  /* D */
     size_t output_size; /* C */
     size_t max_rows;
-    adcl_engine engine; /* GEMM or REFERENCE */
+    adcl_engine engine; /* GEMM, FUSED or REFERENCE */
     adcl_tensor *kernel, *kernel_gradient; /* (D, C) */
     adcl_tensor *bias, *bias_gradient;     /* (1, C) */
     cl_mem products;    /* engine gemm: CLBlast's scratch; NULL if it never needs any */
     cl_mem sums;        /* engine gemm: scratch of the column sum */
+    adcl__fused_cpu to_outputs, to_inputs; /* engine fused: products of C columns and of D columns */
+    adcl_tensor *kernel_t;                 /* engine fused: (C, D), rows padded */
     host_matrices host; /* engine reference */
 };
 
@@ -86,7 +89,15 @@ static adcl_status initialise(adcl_context *ctx, adcl_linear *l, uint64_t seed)
     return status;
 }
 
-static adcl_status make_device_scratch(adcl_context *ctx, adcl_linear *l)
+static adcl_status make_fused_scratch(adcl_context *ctx, adcl_linear *l)
+{
+    l->to_outputs = adcl__fused_cpu_describe(ctx, ADCL_ACTIVATION_LINEAR, l->output_size, 0);
+    l->to_inputs = adcl__fused_cpu_describe(ctx, ADCL_ACTIVATION_LINEAR, l->input_size, 0);
+    return adcl_tensor_create(&l->kernel_t, ctx, ADCL_F32, l->output_size,
+                              adcl__fused_cpu_padded(l->input_size));
+}
+
+static adcl_status make_gemm_scratch(adcl_context *ctx, adcl_linear *l)
 {
     size_t rows = l->max_rows, d = l->input_size, c = l->output_size, bytes;
     const adcl__gemm_shape products[] = {
@@ -153,10 +164,11 @@ static adcl_status build(adcl_context *ctx, adcl_linear *l, uint64_t seed)
     ADCL_TRY(make_pair(ctx, l, &l->kernel, &l->bias));
     ADCL_TRY(make_pair(ctx, l, &l->kernel_gradient, &l->bias_gradient));
     ADCL_TRY(initialise(ctx, l, seed));
-    if (l->engine == ADCL_ENGINE_REFERENCE)
-        ADCL_TRY(make_host_matrices(ctx, l));
-    else
-        ADCL_TRY(make_device_scratch(ctx, l));
+    switch (l->engine) {
+    case ADCL_ENGINE_REFERENCE: ADCL_TRY(make_host_matrices(ctx, l)); break;
+    case ADCL_ENGINE_FUSED: ADCL_TRY(make_fused_scratch(ctx, l)); break;
+    default: ADCL_TRY(make_gemm_scratch(ctx, l));
+    }
     return warm_up(ctx, l);
 }
 
@@ -204,6 +216,7 @@ void adcl_linear_destroy(adcl_linear **linear)
     adcl_tensor_destroy(&l->kernel_gradient);
     adcl_tensor_destroy(&l->bias);
     adcl_tensor_destroy(&l->bias_gradient);
+    adcl_tensor_destroy(&l->kernel_t);
     if (l->products != NULL) clReleaseMemObject(l->products);
     if (l->sums != NULL) clReleaseMemObject(l->sums);
     free_host_matrices(&l->host);
@@ -253,6 +266,24 @@ static adcl_status gemm_backward(adcl_context *ctx, const adcl_linear *l, const 
     if (dx == NULL) return ADCL_OK;
     return adcl__gemm_run(ctx, &(adcl__gemm){.transpose_b = true, .alpha = 1.0f, .a = dy,
                                              .b = l->kernel, .c = dx, .scratch = l->products});
+}
+
+/* ---- engine fused ---------------------------------------------------------------------------- */
+
+static adcl_status fused_forward(adcl_context *ctx, const adcl_linear *l, const adcl_tensor *x,
+                                 adcl_tensor *y)
+{
+    return adcl__fused_cpu_product(ctx, &l->to_outputs, x, l->kernel, l->bias, y);
+}
+
+static adcl_status fused_backward(adcl_context *ctx, const adcl_linear *l, const adcl_tensor *x,
+                                  const adcl_tensor *dy, adcl_tensor *dx)
+{
+    ADCL_TRY(adcl__fused_cpu_product_gradients(ctx, &l->to_outputs, x, dy, l->kernel_gradient,
+                                               l->bias_gradient));
+    if (dx == NULL) return ADCL_OK;
+    ADCL_TRY(adcl__fused_cpu_transpose_one(ctx, &l->to_outputs, l->kernel, l->kernel_t));
+    return adcl__fused_cpu_product(ctx, &l->to_inputs, dy, l->kernel_t, NULL, dx);
 }
 
 /* ---- engine reference ------------------------------------------------------------------------ */
@@ -329,8 +360,11 @@ adcl_status adcl_linear_forward(adcl_context *ctx, adcl_linear *l, const adcl_te
     if (adcl__tensors_overlap(x, y))
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0, "linear: x and y overlap");
     if (x->rows == 0) return ADCL_OK;
-    return l->engine == ADCL_ENGINE_REFERENCE ? reference_forward(ctx, l, x, y)
-                                              : gemm_forward(ctx, l, x, y);
+    switch (l->engine) {
+    case ADCL_ENGINE_REFERENCE: return reference_forward(ctx, l, x, y);
+    case ADCL_ENGINE_FUSED: return fused_forward(ctx, l, x, y);
+    default: return gemm_forward(ctx, l, x, y);
+    }
 }
 
 adcl_status adcl_linear_backward(adcl_context *ctx, adcl_linear *l, const adcl_tensor *x,
@@ -343,6 +377,9 @@ adcl_status adcl_linear_backward(adcl_context *ctx, adcl_linear *l, const adcl_t
             return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0, "linear: dx overlaps x or dy");
     }
     if (x->rows == 0) return ADCL_OK;
-    return l->engine == ADCL_ENGINE_REFERENCE ? reference_backward(ctx, l, x, dy, dx)
-                                              : gemm_backward(ctx, l, x, dy, dx);
+    switch (l->engine) {
+    case ADCL_ENGINE_REFERENCE: return reference_backward(ctx, l, x, dy, dx);
+    case ADCL_ENGINE_FUSED: return fused_backward(ctx, l, x, dy, dx);
+    default: return gemm_backward(ctx, l, x, dy, dx);
+    }
 }

@@ -24,9 +24,12 @@ COMMANDS = {
               "--beta1", "--beta2", "--epsilon", "--no-bias-correction", "--weight-decay",
               "--clip", "--checkpoint-every", "--log", "--cast"],
     "score": ["--logits", "--cast"],
+    "tokenize": ["--model", "--input", "--max-length", "--pairs", "--format"],
     "bench": ["--rows", "--hidden", "--bottleneck", "--shapes"],
+    "tune": ["--rows", "--hidden", "--bottleneck", "--shapes", "--candidates", "--force",
+             "--dry-run"],
 }
-COMMON = ["--device", "--engine", "--seed", "--quiet", "--verbose", "--help"]
+COMMON = ["--device", "--engine", "--tuning", "--cache", "--seed", "--quiet", "--verbose", "--help"]
 
 
 class Usage(CliTest):
@@ -84,7 +87,7 @@ class Usage(CliTest):
         self.refused("init", "--hiden", "4", status=2, says=["--hiden", "did you mean --hidden?"])
         self.refused("init", "--colour", status=2, says="--colour")
         self.refused("init", "-x", status=2, says="-x")
-        self.refused("bench", "--compare", "base.json", status=2, says="--compare")
+        self.refused("bench", "--contrast", "base.json", status=2, says="--contrast")
 
     def test_arguments_are_counted(self):
         self.refused("info", status=2, says="missing")

@@ -86,10 +86,30 @@ NPY = {
     "data_short": npy(data=bytes(23)),
     "data_behind": npy(data=bytes(25)),
 }
+# The first byte: 0 a vocabulary, 1 a text under the second byte's rules, 2 both. See the target.
+TOKENIZER = {
+    "vocabulary_small": b"\0\x0f" + b"[UNK]\nthe\n##s\n",
+    "vocabulary_crlf": b"\0\x0f" + b"a\r\n##b\r\n##\r\n",
+    "vocabulary_empty": b"\0\x0f",
+    "vocabulary_blank_line": b"\0\x0f" + b"a\n\nb",
+    "vocabulary_twice": b"\0\x0f" + b"a\n##a\na",
+    "vocabulary_not_utf8": b"\0\x0f" + b"a\n\xff\n",
+    "text_pieces": b"\1\x0f" + b"aab abab abx [SEP]a ab!#a##",
+    "text_accents": b"\1\x0f" + "é É e\u0301 ÀÇ İ ﬁ".encode(),
+    "text_accents_kept": b"\1\x0b" + "é É İ".encode(),
+    "text_cased": b"\1\x07" + "é É aB AB".encode(),
+    "text_chinese": b"\1\x1f" + "a中文b漢字".encode(),
+    "text_hangul_and_marks": b"\1\x0f" + "한국어 a\u302e\u1b44\u0301".encode(),
+    "text_controls": b"\1\x0f" + "a\0b\u00adc\u200bd\ufffd\u0085\u2028".encode(),
+    "text_not_clean": b"\1\x0e" + "a\x0bb\u0085c\0".encode(),
+    "text_not_utf8": b"\1\x0f" + b"a\xed\xa0\x80",
+    "text_cut": b"\1\x3f" + b"a a a a a a a a",
+    "both": b"\2\x0f" + b"a\n##a\n##b\0aab ba",
+}
 
 
 def main():
-    for folder, files in (("safetensors", SAFETENSORS), ("npy", NPY)):
+    for folder, files in (("safetensors", SAFETENSORS), ("npy", NPY), ("tokenizer", TOKENIZER)):
         (CORPUS / folder).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (CORPUS / folder / name).write_bytes(content)

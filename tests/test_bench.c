@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of bench/ that need no device: what is counted, what samples say, what files say. */
+#define _POSIX_C_SOURCE 200809L /* fmemopen */
+#include "bench/baseline.h"
+#include "bench/page.h"
+#include "bench/shapes.h"
+#include "support/files.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#define NEAR(got, expected)                                                                \
+    cr_expect(fabs((got) - (expected)) <= 1e-12 * fabs(expected), "%.17g, expected %.17g", \
+              (double)(got), (double)(expected))
+
+static bench_row row_of(size_t rows, size_t hidden, size_t bottleneck, bench_pass pass, double ms)
+{
+    return (bench_row){
+        .shape = {rows, hidden, bottleneck, ADCL_ACTIVATION_RELU, 0},
+        .pass = pass,
+        .engine = "gemm",
+        .timing = {.median_ms = ms, .min_ms = ms, .samples = 5, .passes_per_sample = 1},
+    };
+}
+
+/* ---- statistics ------------------------------------------------------------------------------*/
+
+Test(bench_statistics, median_and_quartiles_lie_between_samples)
+{
+    double odd[] = {5.0, 1.0, 3.0, 2.0, 4.0};
+    bench_timing t = bench_summarise(odd, 5, 7);
+    NEAR(t.median_ms, 3.0);
+    NEAR(t.min_ms, 1.0);
+    NEAR(t.spread_ms, 2.0);
+    cr_expect_eq(t.samples, 5);
+    cr_expect_eq(t.passes_per_sample, 7);
+    double even[] = {4.0, 1.0, 3.0, 2.0};
+    t = bench_summarise(even, 4, 1);
+    NEAR(t.median_ms, 2.5);
+    NEAR(t.spread_ms, 1.5); /* 3.25 − 1.75 */
+}
+
+Test(bench_statistics, one_sample_has_no_spread)
+{
+    double one[] = {3.0};
+    bench_timing t = bench_summarise(one, 1, 1);
+    NEAR(t.median_ms, 3.0);
+    cr_expect_eq(t.spread_ms, 0.0);
+}
+
+static bench_verdict verdict_of(bench_timing now, bench_timing base)
+{
+    return bench_compare(&now, &base, 0.05);
+}
+
+/* Medians whose least sample says nothing. */
+#define AROUND(median, spread) ((bench_timing){.median_ms = (median), .spread_ms = (spread)})
+
+Test(bench_verdict, knows_the_spread_and_the_tolerance)
+{
+    cr_expect_eq(verdict_of(AROUND(11.0, 0.0), AROUND(10.0, 0.0)), BENCH_SLOWER);
+    cr_expect_eq(verdict_of(AROUND(11.0, 0.0), AROUND(12.0, 0.0)), BENCH_FASTER);
+    cr_expect_eq(verdict_of(AROUND(11.0, 0.0), AROUND(10.6, 0.0)), BENCH_SAME);
+    /* 1 ms is within spreads of 0.8 and 0.7 (1.06 together), but not within one of them. */
+    cr_expect_eq(verdict_of(AROUND(11.0, 0.8), AROUND(10.0, 0.7)), BENCH_SAME);
+    cr_expect_eq(verdict_of(AROUND(11.0, 0.8), AROUND(10.0, 0.0)), BENCH_SLOWER);
+    cr_expect_str_eq(bench_verdict_name(BENCH_SLOWER), "slower");
+}
+
+Test(bench_verdict, is_not_fooled_by_a_spread_that_lies_wholly_above)
+{
+    bench_timing wide = {.median_ms = 11.0, .min_ms = 10.6, .spread_ms = 9.0};
+    cr_expect_eq(verdict_of(wide, AROUND(10.0, 0.2)), BENCH_SLOWER);
+    cr_expect_eq(verdict_of(AROUND(10.0, 0.2), wide), BENCH_FASTER);
+    cr_expect_eq(verdict_of(wide, AROUND(10.0, 0.7)), BENCH_SAME);
+    wide.min_ms = 10.4; /* within the tolerance */
+    cr_expect_eq(verdict_of(wide, AROUND(10.0, 0.2)), BENCH_SAME);
+}
+
+/* ---- counting --------------------------------------------------------------------------------*/
+
+Test(bench_row, counts_operations_and_bytes)
+{
+    double ndr = 10.0 * 6.0 * 2.0, x = 4.0 * 10 * 6, z = 4.0 * 10 * 2, p = 4.0 * (24 + 2 + 6);
+    bench_row row = row_of(10, 6, 2, BENCH_FORWARD, 1.0);
+    NEAR(bench_flops(&row), 4.0 * ndr);
+    NEAR(bench_bytes(&row), 2.0 * x + p);
+    row.pass = BENCH_FORWARD_BACKWARD;
+    NEAR(bench_flops(&row), 12.0 * ndr);
+    NEAR(bench_bytes(&row), 5.0 * x + 2.0 * z + 4.0 * p);
+    row.pass = BENCH_STEP;
+    NEAR(bench_flops(&row), 12.0 * ndr);
+    NEAR(bench_bytes(&row), 8.0 * x + 2.0 * z + 11.0 * p);
+    row.pass = BENCH_FORWARD;
+    row.shape.activation = ADCL_ACTIVATION_LOG_SUMEXP; /* h has one column */
+    NEAR(bench_flops(&row), 2.0 * 10 * 6 * 3);
+    cr_expect_eq(bench_bottleneck_bytes(&row), 80);
+}
+
+Test(bench_row, shares_are_of_what_the_device_can_do)
+{
+    bench_row row = row_of(512, 768, 64, BENCH_FORWARD, 0.5);
+    adcl_peak peak = {400.0, 20.0};
+    NEAR(bench_gflops(&row), 4.0 * 512 * 768 * 64 / 0.5e6);
+    NEAR(bench_share_of_peak(&peak, &row), bench_gflops(&row) / 400.0);
+    NEAR(bench_roof(&peak, 5.0), 100.0);
+    NEAR(bench_roof(&peak, 50.0), 400.0);
+    row = row_of(1, 768, 64, BENCH_FORWARD, 0.5); /* memory-bound: the roof is the slope */
+    NEAR(bench_share_of_roof(&peak, &row), bench_share_of_bandwidth(&peak, &row));
+}
+
+Test(bench_row, further_bytes_are_never_negative)
+{
+    bench_row row = row_of(10, 6, 2, BENCH_FORWARD, 1.0);
+    cr_expect_eq(bench_further_bytes(&row), 0);
+    row.workspace_bytes = 100;
+    cr_expect_eq(bench_further_bytes(&row), 20);
+}
+
+Test(bench_passes, are_named)
+{
+    unsigned passes = 0;
+    cr_expect(bench_passes_from_names("forward,step", &passes));
+    cr_expect_eq(passes, BENCH_PASS_BIT(BENCH_FORWARD) | BENCH_PASS_BIT(BENCH_STEP));
+    cr_expect(bench_passes_from_names("forward+backward", &passes));
+    cr_expect_eq(passes, BENCH_PASS_BIT(BENCH_FORWARD_BACKWARD));
+    cr_expect(bench_passes_from_names("start", &passes));
+    cr_expect_eq(passes, BENCH_PASSES_START);
+    cr_expect(bench_passes_from_names("all", &passes));
+    cr_expect_eq(passes, (1u << BENCH_PASS_COUNT) - 1);
+    static const char *const wrong[] = {"", "forward,", ",forward", "forwar", "forward2"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        cr_expect_not(bench_passes_from_names(wrong[i], &passes), "%s", wrong[i]);
+}
+
+/* ---- files -----------------------------------------------------------------------------------*/
+
+TestSuite(bench_files, .init = adcl_test_folder_create, .fini = adcl_test_folder_remove);
+
+static const char *file_of(const char *text)
+{
+    const char *path = adcl_test_path("input");
+    adcl_test_file_write(path, text, strlen(text));
+    return path;
+}
+
+Test(bench_files, shapes_name_pass_and_activation_or_take_the_defaults)
+{
+    bench_defaults defaults = {1u, {ADCL_ACTIVATION_RELU, ADCL_ACTIVATION_TANH}, 2};
+    bench_shapes shapes;
+    adcl_error error;
+    const char *path = file_of("# comment\n\n1 2 3\n4 5 6 step gelu\n7 8 9 forward,step\r\n");
+    cr_assert_eq(bench_shapes_load(path, &defaults, &shapes, &error), ADCL_OK, "%s", error.message);
+    cr_assert_eq(shapes.count, 5);
+    cr_expect_eq(shapes.items[1].activation, ADCL_ACTIVATION_TANH);
+    cr_expect_eq(shapes.items[1].rows, 1);
+    cr_expect_eq(shapes.items[2].activation, ADCL_ACTIVATION_GELU);
+    cr_expect_eq(shapes.items[2].passes, BENCH_PASS_BIT(BENCH_STEP));
+    cr_expect_eq(shapes.items[4].passes,
+                 BENCH_PASS_BIT(BENCH_FORWARD) | BENCH_PASS_BIT(BENCH_STEP));
+    bench_shapes_free(&shapes);
+}
+
+Test(bench_files, wrong_shapes_are_refused_with_their_line)
+{
+    static const char *const texts[] = {"1 2 3\n1 2 3 sideways\n", "1 2 3\n1 2 3 step reluu\n",
+                                        "1 2 3\n1 2 3 step relu x\n", "1 2 3\n1 2 3x\n"};
+    bench_defaults defaults = {1u, {ADCL_ACTIVATION_RELU}, 1};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        bench_shapes shapes;
+        adcl_error error;
+        cr_expect_eq(bench_shapes_load(file_of(texts[i]), &defaults, &shapes, &error),
+                     ADCL_ERR_FORMAT);
+        cr_expect(strstr(error.message, "line 2") != NULL, "%s", error.message);
+        bench_shapes_free(&shapes);
+    }
+}
+
+#define BASE_ROW                                                                                 \
+    "{\"device\": \"d\", \"engine\": \"gemm\", \"pass\": \"forward\", \"rows\": 8, \"hidden\": " \
+    "6, "                                                                                        \
+    "\"bottleneck\": 2, \"ms_median\": 1.0"
+
+static bench_verdict verdict_against(const char *text, double ms)
+{
+    bench_baseline base;
+    adcl_error error;
+    bench_row rows[] = {row_of(8, 6, 2, BENCH_FORWARD, ms)};
+    char name[] = "d";
+    bench_device device = {.name = name, .rows = rows, .count = 1};
+    cr_assert_eq(bench_baseline_load(file_of(text), &base, &error), ADCL_OK, "%s", error.message);
+    bench_baseline_compare(&base, &device, 0.05);
+    bench_baseline_free(&base);
+    return rows[0].verdict;
+}
+
+Test(bench_files, a_baseline_gives_each_row_its_verdict)
+{
+    cr_expect_eq(verdict_against("[" BASE_ROW "}]", 1.01), BENCH_SAME);
+    cr_expect_eq(verdict_against("[" BASE_ROW "}]", 2.0), BENCH_SLOWER);
+    cr_expect_eq(verdict_against("[" BASE_ROW ", \"ms_spread\": 1.5}]", 2.0), BENCH_SAME);
+    cr_expect_eq(verdict_against("[" BASE_ROW ", \"ms_spread\": 1, \"ms_min\": 0.9}]", 0.5),
+                 BENCH_FASTER);
+    cr_expect_eq(verdict_against("[" BASE_ROW ", \"activation\": \"gelu\"}]", 2.0), BENCH_NEW);
+    cr_expect_eq(verdict_against(BASE_ROW "}\n", 2.0), BENCH_SLOWER); /* JSON Lines */
+    /* and two of them, the second of which is the one. */
+    cr_expect_eq(verdict_against(BASE_ROW ", \"activation\": \"gelu\"}\n" BASE_ROW "}\n", 0.5),
+                 BENCH_FASTER);
+}
+
+static void expect_refused_baseline(const char *text, const char *says)
+{
+    bench_baseline base;
+    adcl_error error;
+    cr_expect_eq(bench_baseline_load(file_of(text), &base, &error), ADCL_ERR_FORMAT, "%s", text);
+    cr_expect(strstr(error.message, says) != NULL, "%s", error.message);
+    cr_expect_null(base.rows);
+}
+
+Test(bench_files, a_wrong_baseline_is_refused)
+{
+    expect_refused_baseline("", "empty");
+    expect_refused_baseline("[{]", "line 1");
+    expect_refused_baseline("3", "line 1");
+    expect_refused_baseline("{}", "row 1");
+    expect_refused_baseline("[" BASE_ROW "}, {}]", "row 2");
+    expect_refused_baseline("[" BASE_ROW "}, 5]", "row 2");
+}
+
+#define PEER_ROW                                                                       \
+    "{\"peer\": \"P\", \"pass\": \"forward+backward\", \"n\": 8, \"d\": 6, \"r\": 2, " \
+    "\"median_s\": 0.002"
+
+Test(bench_files, peers_are_rows_like_ours)
+{
+    bench_peers peers;
+    adcl_error error;
+    const char *path = file_of("{\"machine\": \"m\", \"date\": \"t\", \"rows\": [" PEER_ROW "}]}");
+    bench_row ours = row_of(8, 6, 2, BENCH_FORWARD_BACKWARD, 1.0);
+    cr_assert_eq(bench_peers_load(path, &peers, &error), ADCL_OK, "%s", error.message);
+    cr_assert_eq(peers.count, 1);
+    cr_expect(bench_same_work(&peers.rows[0], &ours));
+    cr_expect_str_eq(peers.rows[0].engine, "P");
+    cr_expect_str_eq(peers.machine, "m");
+    NEAR(peers.rows[0].timing.median_ms, 2.0);
+    bench_peers_free(&peers);
+}
+
+Test(bench_files, wrong_peers_are_refused)
+{
+    static const char *const texts[] = {
+        "{\"rows\": [" PEER_ROW "}, {\"peer\": \"P\", \"pass\": \"sideways\"}]}",
+        "{\"rows\": [" PEER_ROW "}, " PEER_ROW ", \"activation\": \"reluu\"}]}",
+        "{\"rows\": [" PEER_ROW "}, 3]}",
+    };
+    bench_peers peers;
+    adcl_error error;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        cr_expect_eq(bench_peers_load(file_of(texts[i]), &peers, &error), ADCL_ERR_FORMAT);
+        cr_expect(strstr(error.message, "row 2") != NULL, "%s", error.message);
+    }
+    cr_expect_eq(bench_peers_load(file_of("[]"), &peers, &error), ADCL_ERR_FORMAT);
+    cr_expect(strstr(error.message, "rows") != NULL, "%s", error.message);
+}
+
+/* ---- side by side ----------------------------------------------------------------------------*/
+
+Test(bench_series, finds_who_did_the_same_work)
+{
+    bench_row ours[] = {row_of(8, 6, 2, BENCH_FORWARD, 1.0), row_of(9, 6, 2, BENCH_FORWARD, 2.0),
+                        row_of(8, 6, 2, BENCH_FORWARD, 3.0)};
+    bench_row theirs[] = {row_of(9, 6, 2, BENCH_FORWARD, 4.0)};
+    ours[2].engine = "fused";
+    theirs[0].engine = "peer";
+    char name[] = "d";
+    bench_device device = {.name = name, .rows = ours, .count = 3};
+    bench_report report = {
+        .devices = &device, .device_count = 1, .peers = {.rows = theirs, .count = 1}};
+    bench_series_list list = bench_series_of(&report);
+    cr_assert_eq(list.count, 3);
+    cr_expect_eq(bench_series_index(&list, NULL, "peer"), 2);
+    cr_expect_eq(bench_series_find(&list, 1, &ours[0]), &ours[2]);
+    cr_expect_null(bench_series_find(&list, 1, &ours[1]));
+    cr_expect_eq(bench_series_find(&list, 2, &ours[1]), &theirs[0]);
+    size_t next = 0;
+    cr_expect_eq(bench_next_work(&report, &next), &ours[0]);
+    cr_expect_eq(bench_next_work(&report, &next), &ours[1]);
+    cr_expect_null(bench_next_work(&report, &next));
+}
+
+Test(bench_page, escapes_what_it_did_not_write_itself)
+{
+    char name[] = "<b>&\"\x01";
+    bench_row row = row_of(8, 6, 2, BENCH_FORWARD, 1.0);
+    bench_device device = {.name = name,
+                           .platform = name,
+                           .driver = name,
+                           .peak = {10.0, 1.0},
+                           .rows = &row,
+                           .count = 1};
+    bench_report report = {.date = "today", .devices = &device, .device_count = 1};
+    static char page[1 << 16];
+    FILE *stream = fmemopen(page, sizeof page, "w");
+    cr_assert(bench_page_print(&report, stream));
+    fclose(stream);
+    cr_expect_null(strstr(page, "<b>&"));
+    cr_expect_not_null(strstr(page, "&lt;b&gt;&amp;&quot;"));
+    cr_expect_null(strchr(page, '\x01'));
+    cr_expect_null(strstr(page, "<script"));
+    cr_expect_null(strstr(page, "nan"));
+}
