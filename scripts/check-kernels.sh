@@ -3,39 +3,159 @@
 # Compiles every kernel as the library does (common.cl, then the file, in each of its variants) with
 # clang's OpenCL front end, warnings being errors, and generates code for GPUs that need not be there.
 #
-#   usage: scripts/check-kernels.sh
+#   usage: scripts/check-kernels.sh [--registers]
+#
+#   --registers   instead, what the kernels of the GPU plan need of an AMD and an NVIDIA device, tile by
+#                 tile: registers, local memory, spills, of which there must be none. Wants a clang for
+#                 which libclc is installed, and CUDA's ptxas for the second; without, it says so.
 set -eu
 cd "$(dirname "$0")/.."
 
 variants() # FILE: the numbers of the programs that are made from it
 {
     case $1 in
-    cl/activation.cl) seq 0 23 ;;
+    cl/activation.cl | cl/fused_cpu.cl | cl/fused_gpu.cl) seq 0 23 ;;
     cl/peak.cl) sed -n 's/^static const int variants\[\] = {\(.*\)};$/\1/p' src/runtime/peak.c |
                     tr -d ',' ;;
     *) echo 0 ;;
     esac
 }
 
-# Two warnings are off: get_global_id gives 64 bits of which the kernels keep 32, for the library
-# launches no more; and one variant may have no use for a parameter that the others read.
-compile() # FILE VARIANT OPTION…
+needs() # FILE: the files that come before it
 {
-    file=$1 variant=$2
-    shift 2
-    clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -Wall -Wextra -Wconversion \
-        -Wno-sign-conversion -Wno-shorten-64-to-32 -Wno-unused-parameter -Werror \
-        -DADCL_VARIANT="$variant" -include cl/common.cl "$@" "$file"
+    case $1 in
+    cl/activation.cl | cl/fused_cpu.cl) echo common activation_math ;;
+    cl/fused_gpu.cl) echo common activation_math fused_gpu_tile ;;
+    cl/fused_gpu_gradients.cl) echo common fused_gpu_tile ;;
+    *) echo common ;;
+    esac
 }
 
-count=0
-for file in cl/*.cl; do
-    [ "$file" = cl/common.cl ] && continue
-    for variant in $(variants "$file"); do
-        compile "$file" "$variant" -target spir64 -fsyntax-only
-        compile "$file" "$variant" -target amdgcn-amd-amdhsa -mcpu=gfx906 -nogpulib -S -o /dev/null
-        compile "$file" "$variant" -target nvptx64-nvidia-nvcl -S -o /dev/null
-        count=$((count + 1))
+# Two warnings are off: get_global_id gives 64 bits of which the kernels keep 32, for the library
+# launches no more; and one variant may have no use for a parameter that the others read.
+compile_with() # CLANG FILE VARIANT OPTION…
+{
+    clang=$1 file=$2 variant=$3
+    shift 3
+    for need in $(needs "$file"); do set -- "$@" -include "cl/$need.cl"; done
+    "$clang" -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -Wall -Wextra -Wconversion \
+        -Wno-sign-conversion -Wno-shorten-64-to-32 -Wno-unused-parameter -Werror \
+        -DADCL_VARIANT="$variant" "$@" "$file"
+}
+
+compile() # FILE VARIANT OPTION…: for three targets
+{
+    compile_with clang "$@" -target spir64 -fsyntax-only
+    compile_with clang "$@" -target amdgcn-amd-amdhsa -mcpu=gfx906 -nogpulib -S -o /dev/null
+    compile_with clang "$@" -target nvptx64-nvidia-nvcl -S -o /dev/null
+    count=$((count + 1))
+}
+
+tiles() # the tiles of the GPU plan, as options
+{
+    sed -n '/^static const adcl__fused_gpu_tile/,/;$/p' src/ops/fused_gpu.c |
+        grep -o '{[0-9]*, [0-9]*, [0-9]*, [0-9]*}' | tr -d '{},' |
+        sed 's/\(.*\) \(.*\) \(.*\) \(.*\)/-DADCL_GROUP=\1 -DADCL_COLS=\2 -DADCL_ITEM_ROWS=\3 -DADCL_STEP=\4/'
+}
+
+check_all()
+{
+    count=0
+    for file in cl/*.cl; do
+        case $file in cl/common.cl | cl/activation_math.cl | cl/fused_gpu_tile.cl) continue ;; esac
+        for variant in $(variants "$file"); do compile "$file" "$variant"; done
     done
-done
-echo "$count programs compile without a warning for spir64, amdgcn and nvptx64"
+    tiles > "$scratch/tiles"
+    while read -r tile; do
+        # shellcheck disable=SC2086 # several options
+        compile cl/fused_gpu.cl 0 $tile -DADCL_DROPOUT=1
+        # shellcheck disable=SC2086
+        compile cl/fused_gpu_gradients.cl 0 $tile -DADCL_DROPOUT=1
+    done < "$scratch/tiles"
+    echo "$count programs compile without a warning for spir64, amdgcn and nvptx64"
+}
+
+# ---- registers -----------------------------------------------------------------------------------
+
+library=/usr/lib/clc
+
+find_clang() # the first clang that can link libclc's code
+{
+    for clang in clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14; do
+        command -v "$clang" > /dev/null || continue
+        compile_with "$clang" cl/reduce.cl 0 -target amdgcn--amdhsa -mcpu=gfx1030 -nogpulib \
+            -Wno-linker-warnings -Xclang -mlink-builtin-bitcode -Xclang $library/amdgcn--amdhsa.bc \
+            -S -o /dev/null 2> /dev/null && echo "$clang" && return
+    done
+    return 1
+}
+
+amd_registers() # FILE TILE DROPOUT: a line per kernel
+{
+    # shellcheck disable=SC2086
+    compile_with "$clang_with_library" "$1" 6 $2 -DADCL_DROPOUT="$3" -target amdgcn--amdhsa \
+        -mcpu=gfx1030 -nogpulib -Wno-linker-warnings -Xclang -mlink-builtin-bitcode \
+        -Xclang $library/amdgcn--amdhsa.bc -S -o "$scratch/amd.s"
+    awk -v dropout="$3" '
+        /^adcl_fused_gpu[a-z_]*:/ { name = $1; sub(":", "", name) }
+        /^; NumSgprs:/ { scalar = $3 }
+        /^; NumVgprs:/ { vector = $3 }
+        /^; ScratchSize:/ { scratch = $3 }
+        /^; LDSByteSize:/ { local_bytes = $3 }
+        /^; Occupancy:/ && name != "" {
+            printf "  %-24s dropout %d  gfx1030: %3d vector, %3d scalar, %5d bytes local, %d bytes spilt, %d waves\n",
+                name, dropout, vector, scalar, local_bytes, scratch, $3
+            name = ""
+        }' "$scratch/amd.s"
+}
+
+nvidia_registers() # FILE TILE DROPOUT
+{
+    # NVIDIA's compiler says that multiply-adds are fast; clang does not.
+    # shellcheck disable=SC2086
+    compile_with "$clang_with_library" "$1" 6 $2 -DADCL_DROPOUT="$3" -DFP_FAST_FMAF \
+        -target nvptx64--nvidiacl -Xclang -target-cpu -Xclang sm_70 -Xclang -target-feature \
+        -Xclang +ptx64 -Wno-linker-warnings -Xclang -mlink-builtin-bitcode \
+        -Xclang $library/nvptx64--nvidiacl.bc -S -o "$scratch/nvidia.ptx"
+    "$ptxas" -v -arch=sm_80 "$scratch/nvidia.ptx" -o "$scratch/nvidia.cubin" 2>&1 |
+        awk -v dropout="$3" '
+        /Compiling entry function/ { split($0, part, "\047"); name = part[2] }
+        /spill stores/ { spilt = $5 + $9 }
+        /Used [0-9]* registers/ {
+            match($0, /[0-9]+ bytes smem/)
+            printf "  %-24s dropout %d  sm_80:   %3d registers, %5d bytes local, %d bytes spilt\n",
+                name, dropout, $5, substr($0, RSTART), spilt
+        }'
+}
+
+show_registers()
+{
+    clang_with_library=$(find_clang) || {
+        echo "skipped: no clang that can link $library (package libclc-N-dev of clang-N)"
+        return
+    }
+    ptxas=$(command -v ptxas || ls /usr/local/cuda/bin/ptxas 2> /dev/null || true)
+    [ -n "$ptxas" ] || echo "skipped: NVIDIA, for there is no ptxas"
+    tiles > "$scratch/tiles"
+    while read -r tile; do
+        echo "$tile"
+        for file in cl/fused_gpu.cl cl/fused_gpu_gradients.cl; do
+            for dropout in 0 1; do
+                amd_registers "$file" "$tile" "$dropout"
+                [ -z "$ptxas" ] || nvidia_registers "$file" "$tile" "$dropout"
+            done
+        done
+    done < "$scratch/tiles" | tee "$scratch/registers"
+    if grep -q ' [1-9][0-9]* bytes spilt' "$scratch/registers"; then
+        echo "some kernels spill registers" >&2
+        return 1
+    fi
+}
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+case ${1-} in
+--registers) show_registers ;;
+'') check_all ;;
+*) sed -n '5,12s/^# *//p' "$0" >&2; exit 2 ;;
+esac

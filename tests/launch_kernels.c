@@ -4,7 +4,6 @@
  * with it, so that one element too far is outside. No results are checked here: the tests do that. */
 #include "ops/activation.h"
 #include "ops/elementwise.h"
-#include "ops/fused_cpu.h"
 #include "ops/reduce.h"
 #include "runtime/program.h"
 
@@ -122,87 +121,97 @@ static adcl_status mix(adcl_context *ctx)
     return status;
 }
 
-/* ---- fused passes -----------------------------------------------------------------------------*/
+/* ---- whole passes -----------------------------------------------------------------------------*/
 
-/* What the passes of an adapter read and write. */
-typedef struct fused_world {
-    adcl_tensor *x, *y, *dy, *dx, *du;               /* (N, D) */
-    adcl_tensor *values[4], *gradients[4];           /* w_down, b_down, w_up, b_up */
-    adcl_tensor *z, *h, *dz, *w_up_t, *w_down_t;     /* scratch */
-} fused_world;
+typedef struct pass_size {
+    adcl_fused_plan plan;
+    unsigned vector_width; /* that the device is to claim */
+    size_t rows, hidden_size, bottleneck_size;
+    adcl_activation activation;
+    float dropout;
+} pass_size;
 
-static void fused_world_destroy(fused_world *w)
+/* A training pass of an adapter whose parameters are strided, too. */
+static adcl_status pass_through(adcl_context *ctx, const pass_size *size, const adcl_adapter *adapter)
 {
-    adcl_tensor **all[] = {&w->x, &w->y, &w->dy, &w->dx, &w->du, &w->z, &w->h, &w->dz, &w->w_up_t,
-                           &w->w_down_t};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) adcl_tensor_destroy(all[i]);
-    for (int i = 0; i < 4; i++) {
-        adcl_tensor_destroy(&w->values[i]);
-        adcl_tensor_destroy(&w->gradients[i]);
-    }
-}
-
-static adcl_status fused_world_create(adcl_context *ctx, const adcl__fused_cpu *program, size_t rows,
-                                      fused_world *w)
-{
-    size_t d = program->hidden, r = program->bottleneck, width = program->width;
-    size_t r_padded = adcl__fused_cpu_padded(r), width_padded = adcl__fused_cpu_padded(width);
-    const size_t shapes[4][2] = {{d, r}, {1, r}, {width, d}, {1, d}};
-    adcl_tensor **batches[] = {&w->x, &w->y, &w->dy, &w->dx, &w->du};
-    for (int i = 0; i < 5; i++) ADCL_TRY(make(ctx, ADCL_F32, rows, d, batches[i]));
-    for (int i = 0; i < 4; i++) {
-        ADCL_TRY(make(ctx, ADCL_F32, shapes[i][0], shapes[i][1], &w->values[i]));
-        ADCL_TRY(make(ctx, ADCL_F32, shapes[i][0], shapes[i][1], &w->gradients[i]));
-    }
-    ADCL_TRY(adcl_tensor_create(&w->z, ctx, ADCL_F32, rows, r_padded));
-    ADCL_TRY(adcl_tensor_create(&w->h, ctx, ADCL_F32, rows, width_padded));
-    ADCL_TRY(adcl_tensor_create(&w->dz, ctx, ADCL_F32, rows, r_padded));
-    ADCL_TRY(adcl_tensor_create(&w->w_up_t, ctx, ADCL_F32, d, width_padded));
-    return adcl_tensor_create(&w->w_down_t, ctx, ADCL_F32, r, adcl__fused_cpu_padded(d));
-}
-
-static adcl_status run_fused_passes(adcl_context *ctx, const adcl__fused_cpu *program,
-                                    const adcl__dropout_mask *mask, const fused_world *w)
-{
-    const adcl__fused_pass pass = {
-        .program = program, .w_down = w->values[0], .b_down = w->values[1], .w_up = w->values[2],
-        .b_up = w->values[3], .z = w->z, .h = w->h, .dz = w->dz, .w_up_t = w->w_up_t,
-        .w_down_t = w->w_down_t, .mask = mask, .scaling = 0.5f, .residual = true};
-    const adcl__fused_gradients to = {w->gradients[0], w->gradients[1], w->gradients[2],
-                                      w->gradients[3]};
-    const adcl_tensor *du = mask != NULL ? w->du : w->dy;
-    ADCL_TRY(adcl__fused_cpu_forward(ctx, &pass, w->x, w->y));
-    ADCL_TRY(adcl__fused_cpu_transpose(ctx, &pass));
-    ADCL_TRY(adcl__fused_cpu_backward(ctx, &pass, ADCL__FUSED_DZ | ADCL__FUSED_DX, w->dy, du, w->dx));
-    return adcl__fused_cpu_gradients(ctx, &pass, w->x, du, &to);
-}
-
-/* As for a device of vectors of `vector_width` floats; `rows` few or many. */
-static adcl_status fuse(adcl_context *ctx, adcl_activation activation, unsigned vector_width,
-                        size_t rows, size_t hidden, size_t bottleneck)
-{
-    const adcl__dropout_mask mask = {.seed = 1, .step = 2, .threshold = 1u << 30, .keep_scale = 2.0f};
-    ctx->family->vector_width = vector_width;
-    adcl__fused_cpu program = adcl__fused_cpu_describe(ctx, activation, hidden, bottleneck);
-    program.compute_units = 2;
-    fused_world w = {0};
-    adcl_status status = fused_world_create(ctx, &program, rows, &w);
-    if (status == ADCL_OK) status = run_fused_passes(ctx, &program, NULL, &w);
-    if (status == ADCL_OK) status = run_fused_passes(ctx, &program, &mask, &w);
-    fused_world_destroy(&w);
+    adcl_workspace_params params = ADCL_WORKSPACE_PARAMS_INIT;
+    params.max_rows = size->rows;
+    params.mode = ADCL_TRAINING;
+    params.engine = ADCL_ENGINE_FUSED;
+    adcl_workspace *workspace = NULL;
+    adcl_tensor *x = NULL, *y = NULL, *dx = NULL;
+    adcl_status status = adcl_workspace_create(&workspace, ctx, adapter, &params);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, size->hidden_size, &x);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, size->hidden_size, &y);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, size->hidden_size, &dx);
+    if (status == ADCL_OK) status = adcl_adapter_forward(ctx, adapter, workspace, x, y);
+    if (status == ADCL_OK) status = adcl_adapter_backward(ctx, adapter, workspace, y, dx);
+    if (status == ADCL_OK) status = adcl_adapter_backward(ctx, adapter, workspace, y, y);
+    adcl_tensor_destroy(&dx);
+    adcl_tensor_destroy(&y);
+    adcl_tensor_destroy(&x);
+    adcl_workspace_destroy(&workspace);
     return status;
 }
 
-/* Last panels of every make: of whole vectors, with half a vector, with one shifted, of single floats. */
+static adcl_status fuse(adcl_context *ctx, const pass_size *size)
+{
+    adcl_adapter_params params = ADCL_ADAPTER_PARAMS_INIT;
+    params.hidden_size = size->hidden_size;
+    params.bottleneck_size = size->bottleneck_size;
+    params.activation = size->activation;
+    params.dropout = size->dropout;
+    size_t d = size->hidden_size, r = size->bottleneck_size;
+    const size_t shapes[ADCL_ADAPTER_SLOT_COUNT][2] = {
+        {d, r}, {1, r}, {adcl_activation_width(size->activation, r), d}, {1, d}};
+    adcl_tensor *values[ADCL_ADAPTER_SLOT_COUNT] = {NULL};
+    adcl_tensor *gradients[ADCL_ADAPTER_SLOT_COUNT] = {NULL};
+    adcl_adapter *adapter = NULL;
+    adcl_status status = ADCL_OK;
+    for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT && status == ADCL_OK; slot++) {
+        status = make(ctx, ADCL_F32, shapes[slot][0], shapes[slot][1], &values[slot]);
+        if (status == ADCL_OK)
+            status = make(ctx, ADCL_F32, shapes[slot][0], shapes[slot][1], &gradients[slot]);
+    }
+    if (status == ADCL_OK) status = adcl_adapter_block(&adapter, ctx, &params, values, gradients);
+    if (status == ADCL_OK) status = pass_through(ctx, size, adapter);
+    adcl_adapter_destroy(&adapter);
+    for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT; slot++) {
+        adcl_tensor_destroy(&gradients[slot]);
+        adcl_tensor_destroy(&values[slot]);
+    }
+    return status;
+}
+
+/* Both plans, whatever the device is: few rows and many, in one launch and in parts. GPU: whole rows of
+ * the softmax family inside a tile and across tiles. CPU: last panels of every make: of whole vectors,
+ * with half a vector, with one shifted, of single floats. */
 static adcl_status fuse_all(adcl_context *ctx)
 {
-    ADCL_TRY(fuse(ctx, ADCL_ACTIVATION_GELU, 16, 27, 77, 24));
-    ADCL_TRY(fuse(ctx, ADCL_ACTIVATION_GELU, 16, 3, 71, 32));
-    ADCL_TRY(fuse(ctx, ADCL_ACTIVATION_SOFTMAX, 8, 27, 29, 11));
-    ADCL_TRY(fuse(ctx, ADCL_ACTIVATION_SOFTMAX, 8, 3, 29, 11));
-    ADCL_TRY(fuse(ctx, ADCL_ACTIVATION_LOG_SUMEXP, 4, 27, 9, 7));
-    ADCL_TRY(fuse(ctx, ADCL_ACTIVATION_LOG_SUMEXP, 4, 3, 9, 7));
-    return fuse(ctx, ADCL_ACTIVATION_RELU, 16, 3, 5, 3);
+    static const pass_size sizes[] = {
+        {ADCL_FUSED_PLAN_GPU, 1, 65, 7, 5, ADCL_ACTIVATION_GELU, 0.5f},
+        {ADCL_FUSED_PLAN_GPU, 1, 65, 7, 257, ADCL_ACTIVATION_SOFTMAX, 0.0f},
+        {ADCL_FUSED_PLAN_GPU, 1, 5, 7, 3, ADCL_ACTIVATION_LOG_SUMEXP, 0.0f},
+        {ADCL_FUSED_PLAN_CPU, 16, 27, 77, 24, ADCL_ACTIVATION_GELU, 0.5f},
+        {ADCL_FUSED_PLAN_CPU, 16, 3, 71, 32, ADCL_ACTIVATION_GELU, 0.0f},
+        {ADCL_FUSED_PLAN_CPU, 8, 27, 29, 11, ADCL_ACTIVATION_SOFTMAX, 0.0f},
+        {ADCL_FUSED_PLAN_CPU, 4, 27, 9, 7, ADCL_ACTIVATION_LOG_SUMEXP, 0.5f},
+        {ADCL_FUSED_PLAN_CPU, 16, 3, 5, 3, ADCL_ACTIVATION_LOG_SUMEXP, 0.0f},
+    };
+    adcl__family *device = ctx->family;
+    unsigned units = device->info.compute_units, vector_width = device->vector_width;
+    adcl_fused_plan plan = ctx->fused_plan;
+    adcl_status status = ADCL_OK;
+    device->info.compute_units = 2; /* so that 27 rows are many */
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && status == ADCL_OK; i++) {
+        ctx->fused_plan = sizes[i].plan;
+        device->vector_width = sizes[i].vector_width;
+        status = fuse(ctx, &sizes[i]);
+    }
+    device->info.compute_units = units;
+    device->vector_width = vector_width;
+    ctx->fused_plan = plan;
+    return status;
 }
 
 static adcl_status sum(adcl_context *ctx)
@@ -329,7 +338,8 @@ int main(void)
         return 1;
     }
     adcl_status (*const parts[])(adcl_context *) = {
-        move_numbers, activate_all, mix, fuse_all, sum, update_all, lose_all, measure, print_kernels};
+        move_numbers, activate_all, mix, fuse_all, sum,
+        update_all, lose_all, measure, print_kernels};
     adcl_status status = ADCL_OK;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == ADCL_OK; i++)
         status = parts[i](ctx);

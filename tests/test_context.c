@@ -192,6 +192,49 @@ Test(context_engine, comes_from_the_parameter_then_the_environment_then_the_libr
     adcl_context_destroy(&ctx);
 }
 
+/* Passes tell the plans apart: adcl_workspace_plan. */
+static void expect_plan(adcl_fused_plan request, const char *expected)
+{
+    adcl_context_params params = params_for_engine(ADCL_ENGINE_FUSED);
+    params.fused_plan = request;
+    adcl_context *ctx = adcl_test_context_create_with(&params), *other = NULL;
+    ADCL_TEST_OK(ctx, adcl_context_share(&other, ctx, NULL));
+    adcl_adapter_params sizes = ADCL_ADAPTER_PARAMS_INIT;
+    sizes.hidden_size = 8;
+    sizes.bottleneck_size = 4;
+    adcl_adapter *adapter = adcl_test_adapter_create(ctx, &sizes);
+    adcl_workspace *workspace = adcl_test_workspace_create(other, adapter, 1, ADCL_INFERENCE);
+    cr_expect_not_null(strstr(adcl_workspace_plan(workspace), expected), "got %s, not %s",
+                       adcl_workspace_plan(workspace), expected);
+    adcl_workspace_destroy(&workspace);
+    adcl_adapter_destroy(&adapter);
+    adcl_context_destroy(&other);
+    adcl_context_destroy(&ctx);
+}
+
+Test(context_engine, fused_takes_the_plan_of_the_parameter_the_environment_or_the_device)
+{
+    expect_plan(ADCL_FUSED_PLAN_GPU, "gpu");
+    setenv("ADCL_FUSED_PLAN", "gpu", 1);
+    expect_plan(ADCL_FUSED_PLAN_AUTO, "gpu");
+    expect_plan(ADCL_FUSED_PLAN_CPU, "cpu");
+    setenv("ADCL_FUSED_PLAN", "", 1);
+    adcl_context *ctx = adcl_test_context_create();
+    bool cpu = adcl_context_device(ctx)->type == ADCL_DEVICE_CPU;
+    adcl_context_destroy(&ctx);
+    expect_plan(ADCL_FUSED_PLAN_AUTO, cpu ? "cpu" : "gpu");
+}
+
+Test(context_engine, fused_refuses_unknown_plans)
+{
+    adcl_error error;
+    adcl_context_params params = params_for_engine(ADCL_ENGINE_FUSED);
+    params.fused_plan = (adcl_fused_plan)77;
+    ADCL_TEST_FAILS_WITH(&error, INVALID_ARGUMENT, "got 77", create(&params, &error));
+    setenv("ADCL_FUSED_PLAN", "tpu", 1);
+    ADCL_TEST_FAILS_WITH(&error, NOT_FOUND, "auto, cpu, gpu", create(NULL, &error));
+}
+
 Test(context_engine, unknown_ones_are_refused)
 {
     adcl_error error;
@@ -238,7 +281,7 @@ Test(context_params, of_an_older_program_leave_newer_fields_at_their_defaults)
 {
     adcl_context_params params = {offsetof(adcl_context_params, engine), NULL, (adcl_engine)77, 1,
                                   NULL, NULL, ADCL_LOG_DEBUG, ADCL_TUNING_AUTO,
-                                  {NULL, NULL, NULL}};
+                                  {NULL, NULL, NULL}, (adcl_fused_plan)77};
     adcl_context *ctx = adcl_test_context_create_with(&params);
     cr_expect_eq(adcl_context_engine(ctx), ADCL_ENGINE_FUSED);
     size_t count = 0;
@@ -501,9 +544,9 @@ Test(context_from_cl, refuses_a_queue_of_another_context_and_null)
     ADCL_TEST_FAILS_WITH(
         &error, INVALID_ARGUMENT, "got NULL",
         adcl_context_create_from_cl(NULL, app.context, app.queue, NULL, &error));
-    adcl_context_params params = params_for_engine(ADCL_ENGINE_FUSED);
+    adcl_context_params params = params_for_engine((adcl_engine)77);
     ADCL_TEST_FAILS_WITH(
-        &error, UNSUPPORTED, "fused",
+        &error, INVALID_ARGUMENT, "got 77",
         adcl_context_create_from_cl(&ctx, app.context, app.queue, &params, &error));
     cr_expect_null(ctx);
     end_application(&app);

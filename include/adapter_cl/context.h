@@ -68,7 +68,7 @@ ADCL_API const char *adcl_device_list_note(const adcl_device_list *list);
 typedef enum adcl_engine {
     ADCL_ENGINE_AUTO = 0,
     ADCL_ENGINE_GEMM,      /* CLBlast for the products, small kernels for the rest */
-    ADCL_ENGINE_FUSED,     /* one kernel a pass; for CPU devices, elsewhere UNSUPPORTED */
+    ADCL_ENGINE_FUSED,     /* one kernel a pass, by the plan for the kind of device */
     ADCL_ENGINE_REFERENCE  /* plain C in double on the host: slow, exact, blocks */
 } adcl_engine;
 
@@ -76,6 +76,15 @@ typedef enum adcl_engine {
 ADCL_API const char *adcl_engine_name(adcl_engine engine);
 /* The engine of that name. Errors: NOT_FOUND with the list of names; *out is then unchanged. */
 ADCL_API adcl_status adcl_engine_from_name(const char *name, adcl_engine *out, adcl_error *error);
+
+/* How the engine fused cuts its work. AUTO: CPU on a CPU device, else GPU. Each plan runs, more slowly,
+ * on the other's devices too; results agree up to rounding. */
+typedef enum adcl_fused_plan {
+    ADCL_FUSED_PLAN_AUTO = 0,
+    ADCL_FUSED_PLAN_CPU, /* a work-item takes a tile of rows, in the device's vectors */
+    ADCL_FUSED_PLAN_GPU  /* a work-group takes a tile of rows, in local memory; needs work-groups of
+                          * 64: a workspace on a device without is UNSUPPORTED */
+} adcl_fused_plan;
 
 /* ---- tuned results ---------------------------------------------------------------------------*/
 
@@ -140,10 +149,14 @@ typedef struct adcl_context_params {
     /* Where tuned results are looked up and stored; zeros: nowhere. `user` must live as long as the
      * context and those that share with it. */
     adcl_cache_callbacks cache;
+    /* The plan of the engine fused. AUTO here: environment variable ADCL_FUSED_PLAN ("cpu", "gpu"),
+     * and without that by the device. */
+    adcl_fused_plan fused_plan;
 } adcl_context_params;
 
 #define ADCL_CONTEXT_PARAMS_INIT {sizeof(adcl_context_params), NULL, ADCL_ENGINE_AUTO, 0, NULL, \
-                                  NULL, ADCL_LOG_WARNING, ADCL_TUNING_AUTO, {NULL, NULL, NULL}}
+                                  NULL, ADCL_LOG_WARNING, ADCL_TUNING_AUTO, {NULL, NULL, NULL}, \
+                                  ADCL_FUSED_PLAN_AUTO}
 
 typedef struct adcl_context adcl_context;
 

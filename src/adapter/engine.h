@@ -55,6 +55,7 @@ struct adcl_workspace {
 bool adcl__workspace_drops(const adcl_workspace *ws);
 
 extern const adcl__engine_functions adcl__engine_fused_cpu;
+extern const adcl__engine_functions adcl__engine_fused_gpu;
 extern const adcl__engine_functions adcl__engine_gemm;
 extern const adcl__engine_functions adcl__engine_reference;
 

@@ -41,20 +41,23 @@ static adcl_status read_workspace_params(adcl_context *ctx, const adcl_adapter *
     return adcl__engine_resolve(ctx, p->engine, &p->engine);
 }
 
-static const adcl__engine_functions *functions_of(adcl_engine engine)
+static const adcl__engine_functions *functions_of(const adcl_context *ctx, adcl_engine engine)
 {
     switch (engine) {
-    case ADCL_ENGINE_FUSED: return &adcl__engine_fused_cpu;
+    case ADCL_ENGINE_FUSED:
+        return ctx->fused_plan == ADCL_FUSED_PLAN_GPU ? &adcl__engine_fused_gpu
+                                                      : &adcl__engine_fused_cpu;
     case ADCL_ENGINE_REFERENCE: return &adcl__engine_reference;
     default: return &adcl__engine_gemm;
     }
 }
 
 /* The sizes of a workspace, without any memory behind them. */
-static adcl_workspace describe(const adcl_adapter *a, const adcl_workspace_params *p)
+static adcl_workspace describe(const adcl_context *ctx, const adcl_adapter *a,
+                               const adcl_workspace_params *p)
 {
     return (adcl_workspace){
-        .engine = functions_of(p->engine),
+        .engine = functions_of(ctx, p->engine),
         .max_rows = p->max_rows,
         .mode = p->mode,
         .hidden_size = a->hidden_size,
@@ -138,7 +141,7 @@ adcl_status adcl_workspace_create(adcl_workspace **out, adcl_context *ctx, const
     adcl_workspace *ws = calloc(1, sizeof *ws);
     if (ws == NULL)
         return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "workspace: no memory for it");
-    *ws = describe(a, &p);
+    *ws = describe(ctx, a, &p);
     snprintf(ws->plan, sizeof ws->plan, "%s", ws->engine->plan);
     ws->family = ctx->family;
     adcl__family_retain(ws->family);
@@ -162,7 +165,7 @@ adcl_status adcl_workspace_bytes(adcl_context *ctx, const adcl_adapter *a,
     if (bytes == NULL)
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "workspace bytes: expected a place for the result, got NULL");
-    adcl_workspace ws = describe(a, &p);
+    adcl_workspace ws = describe(ctx, a, &p);
     ADCL_TRY(check_product(ctx, &ws));
     return ws.engine->bytes(ctx, &ws, bytes);
 }

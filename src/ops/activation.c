@@ -3,8 +3,7 @@
 
 #include "runtime/program.h"
 
-/* softmax, log_softmax and log_sumexp mix the columns of a row: a work-item takes a whole row. */
-static bool mixes_columns(adcl_activation activation)
+bool adcl__activation_mixes_columns(adcl_activation activation)
 {
     return activation == ADCL_ACTIVATION_SOFTMAX || activation == ADCL_ACTIVATION_LOG_SOFTMAX ||
            activation == ADCL_ACTIVATION_LOG_SUMEXP;
@@ -12,8 +11,8 @@ static bool mixes_columns(adcl_activation activation)
 
 static adcl__range range_of(adcl_activation activation, const adcl_tensor *z)
 {
-    return mixes_columns(activation) ? (adcl__range){.items = {z->rows, 1}}
-                                     : (adcl__range){.items = {z->cols, z->rows}};
+    return adcl__activation_mixes_columns(activation) ? (adcl__range){.items = {z->rows, 1}}
+                                                      : (adcl__range){.items = {z->cols, z->rows}};
 }
 
 adcl_status adcl__activation_forward(adcl_context *ctx, adcl_activation activation, adcl_tensor *z,

@@ -7,6 +7,9 @@
 
 #include <adapter_cl/activation.h>
 
+/* True of softmax, log_softmax and log_sumexp: each row of h needs its whole row of z. */
+bool adcl__activation_mixes_columns(adcl_activation activation);
+
 /* z ← z + bias; h = act(z).  z (N, R), bias (1, R), h (N, R), or (N, 1) for log_sumexp. h may be z
  * (inference) unless it is log_sumexp's. */
 adcl_status adcl__activation_forward(adcl_context *ctx, adcl_activation activation, adcl_tensor *z,

@@ -36,44 +36,65 @@ adcl_status adcl_engine_from_name(const char *name, adcl_engine *out, adcl_error
     return ADCL_OK;
 }
 
-static bool has_fused_kernels(const adcl__family *family)
-{
-    return family->info.type == ADCL_DEVICE_CPU;
-}
-
-static adcl_status check_engine(const adcl__family *family, adcl_engine engine, adcl_error *error)
+static adcl_status check_engine(adcl_engine engine, adcl_error *error)
 {
     if ((unsigned)engine >= ENGINE_COUNT)
         return adcl__error_set(error, ADCL_ERR_INVALID_ARGUMENT, 0,
                                "engine: expected a value of adcl_engine, got %d", (int)engine);
-    if (engine == ADCL_ENGINE_FUSED && !has_fused_kernels(family))
-        return adcl__error_set(error, ADCL_ERR_UNSUPPORTED, 0,
-                               "engine fused: expected a CPU device, got %s, for which there are no "
-                               "fused kernels in this version; use auto, gemm or reference",
-                               family->info.name);
     return ADCL_OK;
 }
 
 adcl_status adcl__engine_resolve(adcl_context *ctx, adcl_engine request, adcl_engine *out)
 {
-    ADCL_TRY(check_engine(ctx->family, request, &ctx->error));
+    ADCL_TRY(check_engine(request, &ctx->error));
     *out = request == ADCL_ENGINE_AUTO ? ctx->engine : request;
     return ADCL_OK;
 }
 
+static bool on_cpu(const adcl_context *ctx)
+{
+    return ctx->family->info.type == ADCL_DEVICE_CPU;
+}
+
 /* The engine of a new context: the parameter, else ADCL_ENGINE, else the fastest known for its
  * device: on a CPU device CLBlast reaches a fifth of what the fused kernels do, and takes 10 to 20
- * seconds to start. */
+ * seconds to start. On others nobody has compared them yet. */
 static adcl_status choose_engine(adcl_context *ctx, adcl_engine request, adcl_error *error)
 {
     const char *variable = getenv("ADCL_ENGINE");
     if (request == ADCL_ENGINE_AUTO && variable != NULL && variable[0] != '\0')
         ADCL_TRY(adcl_engine_from_name(variable, &request, error));
-    ADCL_TRY(check_engine(ctx->family, request, error));
+    ADCL_TRY(check_engine(request, error));
     ctx->automatic = request == ADCL_ENGINE_AUTO;
-    if (ctx->automatic)
-        request = has_fused_kernels(ctx->family) ? ADCL_ENGINE_FUSED : ADCL_ENGINE_GEMM;
+    if (ctx->automatic) request = on_cpu(ctx) ? ADCL_ENGINE_FUSED : ADCL_ENGINE_GEMM;
     ctx->engine = request;
+    return ADCL_OK;
+}
+
+static const char *const plan_names[] = {
+    [ADCL_FUSED_PLAN_AUTO] = "auto",
+    [ADCL_FUSED_PLAN_CPU] = "cpu",
+    [ADCL_FUSED_PLAN_GPU] = "gpu",
+};
+
+#define PLAN_COUNT (sizeof plan_names / sizeof plan_names[0])
+
+/* The plan of a new context: the parameter, else ADCL_FUSED_PLAN, else by the kind of device. */
+static adcl_status choose_fused_plan(adcl_context *ctx, adcl_fused_plan request, adcl_error *error)
+{
+    const char *variable = getenv("ADCL_FUSED_PLAN");
+    if ((unsigned)request >= PLAN_COUNT)
+        return adcl__error_set(error, ADCL_ERR_INVALID_ARGUMENT, 0,
+                               "fused_plan: expected a value of adcl_fused_plan, got %d",
+                               (int)request);
+    if (request == ADCL_FUSED_PLAN_AUTO && variable != NULL && variable[0] != '\0') {
+        size_t index;
+        ADCL_TRY(adcl__find_name(error, "fused plan", variable, plan_names, PLAN_COUNT, &index));
+        request = (adcl_fused_plan)index;
+    }
+    if (request == ADCL_FUSED_PLAN_AUTO)
+        request = on_cpu(ctx) ? ADCL_FUSED_PLAN_CPU : ADCL_FUSED_PLAN_GPU;
+    ctx->fused_plan = request;
     return ADCL_OK;
 }
 
@@ -260,6 +281,7 @@ static adcl_status context_over(adcl_context **out, adcl__family *family, cl_com
     ctx->log_level = params->log_level;
     ctx->cache = params->cache;
     if ((status = choose_engine(ctx, params->engine, error)) != ADCL_OK) goto fail;
+    if ((status = choose_fused_plan(ctx, params->fused_plan, error)) != ADCL_OK) goto fail;
     if ((status = choose_tuning(ctx, params->tuning, error)) != ADCL_OK) goto fail;
     if (ctx->profiling && (ctx->profile = adcl__profile_create()) == NULL) {
         status = adcl__error_set(error, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "context: no memory for it");
@@ -290,7 +312,7 @@ static const char *why_engine(const adcl_context *ctx)
 {
     if (!ctx->automatic) return "";
     return ctx->engine == ADCL_ENGINE_FUSED ? " (auto: the fastest on a CPU device)"
-                                            : " (auto: there are fused kernels for CPU devices only)";
+                                            : " (auto: the default where it is no CPU device)";
 }
 
 /* The first device, best first, that opens. */
@@ -358,6 +380,7 @@ adcl_status adcl_context_share(adcl_context **out, adcl_context *ctx, adcl_error
     adcl__error_clear(error);
     adcl_context_params params = ADCL_CONTEXT_PARAMS_INIT;
     params.engine = ctx->engine;
+    params.fused_plan = ctx->fused_plan;
     params.tuning = ctx->tuning ? ADCL_TUNING_ON : ADCL_TUNING_OFF;
     params.cache = ctx->cache;
     params.profiling = ctx->profiling;

@@ -40,6 +40,7 @@ struct adcl_context {
     bool automatic; /* nobody asked for that engine: a tuned result may change it */
     bool tuning;
     adcl_cache_callbacks cache; /* functions may be NULL */
+    adcl_fused_plan fused_plan; /* never AUTO */
     bool profiling;
     adcl_log_callback log;
     void *log_user;

@@ -26,18 +26,24 @@ struct adcl__kernel {
 
 static const struct {
     const char *name;
-    const char *needs; /* comes between common.cl and it */
+    const char *needs[2]; /* come between common.cl and it */
     const char *source;
 } sources[] = {
-    [ADCL__PROGRAM_ACTIVATION] = {"activation.cl", adcl__source_activation_math,
+    [ADCL__PROGRAM_ACTIVATION] = {"activation.cl", {adcl__source_activation_math, ""},
                                   adcl__source_activation},
-    [ADCL__PROGRAM_ELEMENTWISE] = {"elementwise.cl", "", adcl__source_elementwise},
-    [ADCL__PROGRAM_FUSED_CPU] = {"fused_cpu.cl", adcl__source_activation_math,
+    [ADCL__PROGRAM_ELEMENTWISE] = {"elementwise.cl", {"", ""}, adcl__source_elementwise},
+    [ADCL__PROGRAM_FUSED_CPU] = {"fused_cpu.cl", {adcl__source_activation_math, ""},
                                  adcl__source_fused_cpu},
-    [ADCL__PROGRAM_LOSS] = {"loss.cl", "", adcl__source_loss},
-    [ADCL__PROGRAM_PEAK] = {"peak.cl", "", adcl__source_peak},
-    [ADCL__PROGRAM_REDUCE] = {"reduce.cl", "", adcl__source_reduce},
-    [ADCL__PROGRAM_UPDATE] = {"update.cl", "", adcl__source_update},
+    [ADCL__PROGRAM_FUSED_GPU] = {"fused_gpu.cl",
+                                 {adcl__source_activation_math, adcl__source_fused_gpu_tile},
+                                 adcl__source_fused_gpu},
+    [ADCL__PROGRAM_FUSED_GPU_GRADIENTS] = {"fused_gpu_gradients.cl",
+                                           {adcl__source_fused_gpu_tile, ""},
+                                           adcl__source_fused_gpu_gradients},
+    [ADCL__PROGRAM_LOSS] = {"loss.cl", {"", ""}, adcl__source_loss},
+    [ADCL__PROGRAM_PEAK] = {"peak.cl", {"", ""}, adcl__source_peak},
+    [ADCL__PROGRAM_REDUCE] = {"reduce.cl", {"", ""}, adcl__source_reduce},
+    [ADCL__PROGRAM_UPDATE] = {"update.cl", {"", ""}, adcl__source_update},
 };
 
 /* ---- programs ---------------------------------------------------------------------------------*/
@@ -65,12 +71,13 @@ static const char *options_of(adcl__kernel_id id)
 static adcl_status build(adcl_context *ctx, adcl__kernel_id id, cl_program *out)
 {
     const char *name = sources[id.program].name;
-    const char *text[] = {adcl__source_common, sources[id.program].needs,
+    const char *text[] = {adcl__source_common, sources[id.program].needs[0],
+                          sources[id.program].needs[1],
                           sources[id.program].source};
     adcl__family *family = ctx->family;
     double start = adcl__clock_seconds();
     cl_int code;
-    cl_program program = clCreateProgramWithSource(family->context, 3, text, NULL, &code);
+    cl_program program = clCreateProgramWithSource(family->context, 4, text, NULL, &code);
     if (code != CL_SUCCESS) return adcl__fail_cl(ctx, code, name);
     adcl__text options = {0};
     adcl__text_append(&options, "-cl-std=CL1.2 -w -DADCL_VARIANT=%d %s", id.variant,

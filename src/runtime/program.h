@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* program.h – from embedded sources to running kernels.
  *
- * A program is one .cl file with common.cl (and activation_math.cl, if it computes activations) before
- * it, one variant (the number of the activation, else 0) and more options where the file asks for
+ * A program is one .cl file with common.cl and the parts that it needs (activation_math.cl, if it
+ * computes activations) before it, one variant (the number of the activation, else 0) and more options where the file asks for
  * them; built at first use and shared by the family. Kernel objects belong to a context, for setting
  * the arguments of a shared one is a race. */
 #ifndef ADCL_RUNTIME_PROGRAM_H
@@ -14,6 +14,8 @@ typedef enum adcl__program_id {
     ADCL__PROGRAM_ACTIVATION,
     ADCL__PROGRAM_ELEMENTWISE,
     ADCL__PROGRAM_FUSED_CPU,
+    ADCL__PROGRAM_FUSED_GPU,
+    ADCL__PROGRAM_FUSED_GPU_GRADIENTS,
     ADCL__PROGRAM_LOSS,
     ADCL__PROGRAM_PEAK,
     ADCL__PROGRAM_REDUCE,

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops/fused_gpu.h"
+
+#include "base/size.h"
+#include "ops/activation.h"
+#include "runtime/program.h"
+
+#include <stdio.h>
+
+/* Bits of `flags` in cl/fused_gpu.cl. */
+enum { KEEP_Z = 1, KEEP_H = 2, WHOLE = 4, RESIDUAL = 8 };
+
+static size_t ceil_div(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* ---- tiles ------------------------------------------------------------------------------------*/
+
+/* Local memory of the largest tile, and the smallest work-group that there are tiles for. */
+#define LOCAL_BYTES_LEAST 32768
+#define ITEMS_LEAST 64
+
+static size_t tile_rows(adcl__fused_gpu_tile tile)
+{
+    return tile.items * 4 * tile.item_rows / tile.cols;
+}
+
+/* Tiles that take all R columns, the narrower first: the more rows, the fewer times the kernels are
+ * read. scripts/check-kernels.sh compiles each tile of this file. */
+static const adcl__fused_gpu_tile whole_tiles[] = {
+    {128, 32, 4, 16}, {128, 64, 8, 16}, {64, 64, 8, 16}, {128, 128, 8, 16}, {64, 128, 8, 16},
+    {128, 256, 8, 8},
+};
+
+/* The same with few rows in a tile, for batches that would not give every compute unit one. */
+static const adcl__fused_gpu_tile low_tile = {64, 64, 4, 16};
+
+/* Sixteen columns give many groups, and deep steps fewer barriers, where all rows fit one tile. */
+static const adcl__fused_gpu_tile few_tile = {64, 16, 4, 32};
+
+/* The first whole tile that R fits and the device's work-groups allow; cols 0 if there is none. */
+static adcl__fused_gpu_tile whole_tile(unsigned items, size_t bottleneck_size)
+{
+    for (size_t i = 0; i < sizeof whole_tiles / sizeof whole_tiles[0]; i++)
+        if (whole_tiles[i].items <= items && bottleneck_size <= whole_tiles[i].cols)
+            return whole_tiles[i];
+    return (adcl__fused_gpu_tile){.cols = 0};
+}
+
+adcl_status adcl__fused_gpu_choose(adcl_context *ctx, size_t max_rows, size_t bottleneck_size,
+                                   adcl__fused_gpu_tiles *tiles)
+{
+    const adcl__family *family = ctx->family;
+    if (family->max_work_group_size < ITEMS_LEAST ||
+        family->info.local_memory_bytes < LOCAL_BYTES_LEAST)
+        return adcl__fail(ctx, ADCL_ERR_UNSUPPORTED, 0,
+                          "engine fused, plan gpu: expected work-groups of %d and %d bytes of local "
+                          "memory, got %zu and %llu; use engine gemm", ITEMS_LEAST,
+                          LOCAL_BYTES_LEAST, family->max_work_group_size,
+                          (unsigned long long)family->info.local_memory_bytes);
+    unsigned items = family->max_work_group_size >= 128 ? 128 : 64;
+    tiles->parts = whole_tile(items, 64);
+    tiles->few = few_tile;
+    tiles->whole = whole_tile(items, bottleneck_size);
+    bool many_rows = ceil_div(max_rows, tile_rows(tiles->parts)) >= family->info.compute_units;
+    if (!many_rows && bottleneck_size <= low_tile.cols) tiles->whole = low_tile;
+    return ADCL_OK;
+}
+
+/* True when one group makes all R columns of its rows. */
+static bool takes_whole(const adcl__fused_gpu *pass, size_t rows)
+{
+    return pass->tiles.whole.cols != 0 &&
+           (rows > ADCL__FUSED_GPU_FEW || adcl__activation_mixes_columns(pass->activation));
+}
+
+static adcl__fused_gpu_tile parts_tile(const adcl__fused_gpu *pass, size_t rows)
+{
+    return rows <= ADCL__FUSED_GPU_FEW ? pass->tiles.few : pass->tiles.parts;
+}
+
+static size_t tile_count(adcl__fused_gpu_tile tile, size_t rows, size_t cols)
+{
+    return ceil_div(rows, tile_rows(tile)) * ceil_div(cols, tile.cols);
+}
+
+size_t adcl__fused_gpu_inference_rows(const adcl__fused_gpu_tiles *tiles, adcl_activation activation,
+                                      size_t max_rows)
+{
+    if (tiles->whole.cols == 0) return max_rows;
+    if (adcl__activation_mixes_columns(activation)) return 0;
+    return max_rows < ADCL__FUSED_GPU_FEW ? max_rows : ADCL__FUSED_GPU_FEW;
+}
+
+/* ---- launches ---------------------------------------------------------------------------------*/
+
+/* `groups` work-groups of a kernel that is built for the tile. */
+static adcl_status launch(adcl_context *ctx, const adcl__fused_gpu *pass, adcl__kernel_id id,
+                          adcl__fused_gpu_tile tile, size_t groups, const adcl__argument *arguments,
+                          size_t count)
+{
+    char options[160];
+    snprintf(options, sizeof options,
+             "-DADCL_GROUP=%u -DADCL_COLS=%u -DADCL_ITEM_ROWS=%u -DADCL_STEP=%u -DADCL_DROPOUT=%d",
+             tile.items, tile.cols, tile.item_rows, tile.step, pass->mask != NULL);
+    id.options = options;
+    adcl__range range = {.items = {groups * tile.items, 1}, .local = {tile.items, 1}};
+    return adcl__launch(ctx, id, range, arguments, count);
+}
+
+#define LAUNCH(ctx, pass, id, tile, groups, arguments)                                             \
+    launch(ctx, pass, id, tile, groups, arguments, sizeof(arguments) / sizeof((arguments)[0]))
+
+static adcl__kernel_id pass_kernel(const adcl__fused_gpu *pass, const char *name)
+{
+    return (adcl__kernel_id){ADCL__PROGRAM_FUSED_GPU, (int)pass->activation, name, NULL};
+}
+
+static adcl__kernel_id gradient_kernel(const char *name)
+{
+    return (adcl__kernel_id){ADCL__PROGRAM_FUSED_GPU_GRADIENTS, 0, name, NULL};
+}
+
+static const adcl__dropout_mask no_mask = {0, 0, 0, 1.0f};
+
+static const adcl__dropout_mask *mask_of(const adcl__fused_gpu *pass)
+{
+    return pass->mask != NULL ? pass->mask : &no_mask;
+}
+
+#define MASK_ARGS(pass)                                                                            \
+    {sizeof(cl_ulong), &mask_of(pass)->seed}, {sizeof(cl_ulong), &mask_of(pass)->step},            \
+        {sizeof(cl_uint), &mask_of(pass)->threshold}, {sizeof(float), &mask_of(pass)->keep_scale}
+
+/* A kernel argument must be some buffer, also where the kernel will not touch it. */
+static const adcl_tensor *or_else(const adcl_tensor *tensor, const adcl_tensor *other)
+{
+    return tensor != NULL ? tensor : other;
+}
+
+static cl_uint residual_flag(const adcl__fused_gpu *pass)
+{
+    return pass->parallel ? 0 : RESIDUAL;
+}
+
+static size_t hidden_size(const adcl__fused_gpu *pass)
+{
+    return pass->values[ADCL_DOWN_KERNEL]->rows;
+}
+
+static size_t bottleneck_size(const adcl__fused_gpu *pass)
+{
+    return pass->values[ADCL_DOWN_KERNEL]->cols;
+}
+
+/* Columns of h. */
+static size_t width(const adcl__fused_gpu *pass)
+{
+    return pass->values[ADCL_UP_KERNEL]->rows;
+}
+
+#define SIZE_ARGS(pass, batch)                                                                     \
+    ADCL__UINT_ARG((batch)->rows), ADCL__UINT_ARG(hidden_size(pass)),                              \
+        ADCL__UINT_ARG(bottleneck_size(pass)), ADCL__UINT_ARG(width(pass))
+
+/* True when an activation needs whole rows of z, of which a tile has but a part. */
+static bool splits_rows(const adcl__fused_gpu *pass, adcl__fused_gpu_tile tile)
+{
+    return adcl__activation_mixes_columns(pass->activation) && bottleneck_size(pass) > tile.cols;
+}
+
+/* ---- forward ----------------------------------------------------------------------------------*/
+
+static adcl_status launch_fwd(adcl_context *ctx, const adcl__fused_gpu *pass,
+                              adcl__fused_gpu_tile tile, const adcl_tensor *x, adcl_tensor *y,
+                              cl_uint flags)
+{
+    const adcl_tensor *z = or_else(pass->z, y), *h = or_else(pass->h, y);
+    const adcl_tensor *const *values = pass->values;
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(x),
+        ADCL__TENSOR_ARGS(values[ADCL_DOWN_KERNEL]),
+        ADCL__VECTOR_ARGS(values[ADCL_DOWN_BIAS]),
+        ADCL__TENSOR_ARGS(z),
+        ADCL__TENSOR_ARGS(h),
+        ADCL__TENSOR_ARGS(values[ADCL_UP_KERNEL]),
+        ADCL__VECTOR_ARGS(values[ADCL_UP_BIAS]),
+        ADCL__TENSOR_ARGS(y),
+        SIZE_ARGS(pass, x),
+        ADCL__ARG(pass->scaling),
+        ADCL__UINT_ARG(flags),
+        MASK_ARGS(pass)};
+    return LAUNCH(ctx, pass, pass_kernel(pass, "adcl_fused_gpu_fwd"), tile,
+                  tile_count(tile, x->rows, bottleneck_size(pass)), arguments);
+}
+
+/* h = act(z), a group a row. */
+static adcl_status launch_rows_fwd(adcl_context *ctx, const adcl__fused_gpu *pass,
+                                   adcl__fused_gpu_tile tile, size_t rows)
+{
+    const adcl__argument arguments[] = {ADCL__TENSOR_ARGS(pass->z), ADCL__TENSOR_ARGS(pass->h),
+                                        ADCL__UINT_ARG(bottleneck_size(pass))};
+    return LAUNCH(ctx, pass, pass_kernel(pass, "adcl_fused_gpu_rows_fwd"), tile, rows, arguments);
+}
+
+static adcl_status launch_out_fwd(adcl_context *ctx, const adcl__fused_gpu *pass,
+                                  adcl__fused_gpu_tile tile, const adcl_tensor *x, adcl_tensor *y)
+{
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(pass->h),
+        ADCL__TENSOR_ARGS(pass->values[ADCL_UP_KERNEL]),
+        ADCL__VECTOR_ARGS(pass->values[ADCL_UP_BIAS]),
+        ADCL__TENSOR_ARGS(x),
+        ADCL__TENSOR_ARGS(y),
+        ADCL__UINT_ARG(x->rows),
+        ADCL__UINT_ARG(hidden_size(pass)),
+        ADCL__UINT_ARG(width(pass)),
+        ADCL__ARG(pass->scaling),
+        ADCL__UINT_ARG(residual_flag(pass)),
+        MASK_ARGS(pass)};
+    return LAUNCH(ctx, pass, pass_kernel(pass, "adcl_fused_gpu_out_fwd"), tile,
+                  tile_count(tile, x->rows, hidden_size(pass)), arguments);
+}
+
+adcl_status adcl__fused_gpu_forward(adcl_context *ctx, const adcl__fused_gpu *pass,
+                                    const adcl_tensor *x, adcl_tensor *y)
+{
+    bool whole = takes_whole(pass, x->rows);
+    adcl__fused_gpu_tile tile = whole ? pass->tiles.whole : parts_tile(pass, x->rows);
+    bool rows_follow = splits_rows(pass, tile);
+    cl_uint flags = residual_flag(pass);
+    if (pass->training || rows_follow) flags |= KEEP_Z;
+    if (pass->training || !whole) flags |= KEEP_H;
+    if (whole) flags |= WHOLE;
+    ADCL_TRY(launch_fwd(ctx, pass, tile, x, y, flags));
+    if (rows_follow) ADCL_TRY(launch_rows_fwd(ctx, pass, tile, x->rows));
+    return whole ? ADCL_OK : launch_out_fwd(ctx, pass, tile, x, y);
+}
+
+/* ---- backward ---------------------------------------------------------------------------------*/
+
+/* How the rows are cut for the sums over them: into as many blocks as it takes that about
+ * GROUPS_WANTED groups have work, of at least BLOCK_ROWS_LEAST rows. A function of the sizes alone. */
+#define GROUPS_WANTED 256
+#define BLOCK_ROWS_LEAST 64
+#define BLOCK_ROWS_MULTIPLE 32 /* of every tile's step */
+#define GRADIENT_TILE 64
+
+typedef struct row_blocks {
+    size_t splits, rows;
+} row_blocks;
+
+static row_blocks cut_rows(size_t rows, size_t hidden, size_t bottleneck, size_t width_of_h)
+{
+    size_t tiles = ceil_div(hidden, GRADIENT_TILE) *
+                   (ceil_div(bottleneck, GRADIENT_TILE) + ceil_div(width_of_h, GRADIENT_TILE));
+    size_t splits = ceil_div(GROUPS_WANTED, tiles), most = ceil_div(rows, BLOCK_ROWS_LEAST);
+    if (splits > most) splits = most;
+    size_t block_rows = adcl__round_up(ceil_div(rows, splits), BLOCK_ROWS_MULTIPLE);
+    return (row_blocks){ceil_div(rows, block_rows), block_rows};
+}
+
+/* Elements of all gradients. */
+static size_t gradient_size(size_t hidden, size_t bottleneck, size_t width_of_h)
+{
+    return (width_of_h + 1) * hidden + (hidden + 1) * bottleneck;
+}
+
+size_t adcl__fused_gpu_sums(size_t max_rows, size_t hidden, size_t bottleneck, size_t width_of_h)
+{
+    size_t splits = cut_rows(max_rows, hidden, bottleneck, width_of_h).splits;
+    return splits == 1 ? 0 : splits * gradient_size(hidden, bottleneck, width_of_h);
+}
+
+static cl_uint wanted_bits(const adcl__fused_gpu *pass)
+{
+    cl_uint bits = 0;
+    for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT; slot++)
+        if (pass->gradients[slot] != NULL) bits |= 1u << slot;
+    return bits;
+}
+
+static bool wants(const adcl__fused_gpu *pass, adcl_adapter_slot kernel, adcl_adapter_slot bias)
+{
+    return pass->gradients[kernel] != NULL || pass->gradients[bias] != NULL;
+}
+
+/* dz, and with WHOLE also dx. */
+static adcl_status launch_bwd(adcl_context *ctx, const adcl__fused_gpu *pass,
+                              adcl__fused_gpu_tile tile, const adcl_tensor *dy,
+                              const adcl_tensor *dx, cl_uint flags)
+{
+    const adcl_tensor *const *values = pass->values;
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(dy),
+        ADCL__TENSOR_ARGS(values[ADCL_UP_KERNEL]),
+        ADCL__TENSOR_ARGS(pass->z),
+        ADCL__TENSOR_ARGS(pass->h),
+        ADCL__TENSOR_ARGS(pass->dz),
+        ADCL__TENSOR_ARGS(values[ADCL_DOWN_KERNEL]),
+        ADCL__TENSOR_ARGS(dx),
+        SIZE_ARGS(pass, dy),
+        ADCL__ARG(pass->scaling),
+        ADCL__UINT_ARG(flags),
+        MASK_ARGS(pass)};
+    return LAUNCH(ctx, pass, pass_kernel(pass, "adcl_fused_gpu_bwd"), tile,
+                  tile_count(tile, dy->rows, bottleneck_size(pass)), arguments);
+}
+
+/* dz from dh, which is in its place: a group a row. */
+static adcl_status launch_rows_bwd(adcl_context *ctx, const adcl__fused_gpu *pass,
+                                   adcl__fused_gpu_tile tile, size_t rows)
+{
+    const adcl__argument arguments[] = {ADCL__TENSOR_ARGS(pass->h), ADCL__TENSOR_ARGS(pass->dz),
+                                        ADCL__UINT_ARG(bottleneck_size(pass))};
+    return LAUNCH(ctx, pass, pass_kernel(pass, "adcl_fused_gpu_rows_bwd"), tile, rows, arguments);
+}
+
+static adcl_status bottleneck_gradient(adcl_context *ctx, const adcl__fused_gpu *pass,
+                                       const adcl_tensor *dy, const adcl_tensor *dx, bool with_dx)
+{
+    adcl__fused_gpu_tile tile =
+        takes_whole(pass, dy->rows) ? pass->tiles.whole : parts_tile(pass, dy->rows);
+    /* For log_sumexp, whose dh has one column, every tile is enough by itself. */
+    bool rows_follow = splits_rows(pass, tile) && width(pass) == bottleneck_size(pass);
+    cl_uint flags = residual_flag(pass) | (with_dx ? WHOLE : 0u);
+    ADCL_TRY(launch_bwd(ctx, pass, tile, dy, or_else(dx, dy), flags));
+    return rows_follow ? launch_rows_bwd(ctx, pass, tile, dy->rows) : ADCL_OK;
+}
+
+#define GRADIENT_ARGS(pass, other)                                                                 \
+    ADCL__TENSOR_ARGS(or_else((pass)->gradients[ADCL_UP_KERNEL], other)),                          \
+        ADCL__VECTOR_ARGS(or_else((pass)->gradients[ADCL_UP_BIAS], other)),                        \
+        ADCL__TENSOR_ARGS(or_else((pass)->gradients[ADCL_DOWN_KERNEL], other)),                    \
+        ADCL__VECTOR_ARGS(or_else((pass)->gradients[ADCL_DOWN_BIAS], other)),                      \
+        {sizeof(cl_mem), (pass)->sums != NULL ? &(pass)->sums : &(other)->buffer}
+
+/* Tiles of a kernel gradient (rows, cols) and the bias gradient beside it: without the former, the
+ * first row of tiles is enough. */
+static size_t gradient_tiles(const adcl__fused_gpu *pass, adcl__fused_gpu_tile tile,
+                             adcl_adapter_slot kernel, adcl_adapter_slot bias)
+{
+    if (!wants(pass, kernel, bias)) return 0;
+    size_t rows = pass->gradients[kernel] != NULL ? pass->values[kernel]->rows : 1;
+    return tile_count(tile, rows, pass->values[kernel]->cols);
+}
+
+static adcl_status launch_sums(adcl_context *ctx, const adcl__fused_gpu *pass, row_blocks blocks,
+                               const adcl_tensor *x, const adcl_tensor *dy)
+{
+    adcl__fused_gpu_tile tile = parts_tile(pass, dy->rows);
+    size_t up_tiles = gradient_tiles(pass, tile, ADCL_UP_KERNEL, ADCL_UP_BIAS);
+    size_t down_tiles = gradient_tiles(pass, tile, ADCL_DOWN_KERNEL, ADCL_DOWN_BIAS);
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(pass->h),
+        ADCL__TENSOR_ARGS(dy),
+        ADCL__TENSOR_ARGS(x),
+        ADCL__TENSOR_ARGS(pass->dz),
+        GRADIENT_ARGS(pass, dy),
+        SIZE_ARGS(pass, dy),
+        ADCL__ARG(pass->scaling),
+        ADCL__UINT_ARG(wanted_bits(pass)),
+        ADCL__UINT_ARG(blocks.splits),
+        ADCL__UINT_ARG(blocks.rows),
+        ADCL__UINT_ARG(up_tiles),
+        MASK_ARGS(pass)};
+    return LAUNCH(ctx, pass, gradient_kernel("adcl_fused_gpu_sums"), tile,
+                  blocks.splits * (up_tiles + down_tiles), arguments);
+}
+
+/* dx, unless NULL, and the sums of the splits, unless there is but one. */
+static adcl_status launch_finish(adcl_context *ctx, const adcl__fused_gpu *pass, size_t splits,
+                                 const adcl_tensor *dy, adcl_tensor *dx)
+{
+    adcl__fused_gpu_tile tile = parts_tile(pass, dy->rows);
+    size_t hidden = hidden_size(pass), dx_groups = 0, sum_groups = 0;
+    if (dx != NULL) dx_groups = tile_count(tile, dy->rows, hidden);
+    if (splits > 1)
+        sum_groups = ceil_div(gradient_size(hidden, bottleneck_size(pass), width(pass)), tile.items);
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(pass->dz),
+        ADCL__TENSOR_ARGS(pass->values[ADCL_DOWN_KERNEL]),
+        ADCL__TENSOR_ARGS(dy),
+        ADCL__TENSOR_ARGS(or_else(dx, dy)),
+        GRADIENT_ARGS(pass, dy),
+        SIZE_ARGS(pass, dy),
+        ADCL__ARG(pass->scaling),
+        ADCL__UINT_ARG(wanted_bits(pass)),
+        ADCL__UINT_ARG(splits),
+        ADCL__UINT_ARG(dx_groups),
+        ADCL__UINT_ARG(residual_flag(pass))};
+    return LAUNCH(ctx, pass, gradient_kernel("adcl_fused_gpu_finish"), tile, dx_groups + sum_groups,
+                  arguments);
+}
+
+adcl_status adcl__fused_gpu_backward(adcl_context *ctx, const adcl__fused_gpu *pass,
+                                     const adcl_tensor *x, const adcl_tensor *dy, adcl_tensor *dx)
+{
+    bool up = wants(pass, ADCL_UP_KERNEL, ADCL_UP_BIAS);
+    bool down = wants(pass, ADCL_DOWN_KERNEL, ADCL_DOWN_BIAS);
+    /* dx at once, unless that would take the place of a dy that is still needed. */
+    bool with_dx = dx != NULL && takes_whole(pass, dy->rows) &&
+                   !(up && adcl__tensors_equal(dx, dy));
+    row_blocks blocks = cut_rows(dy->rows, hidden_size(pass), bottleneck_size(pass), width(pass));
+    size_t splits = up || down ? blocks.splits : 1;
+    if (dx != NULL || down) ADCL_TRY(bottleneck_gradient(ctx, pass, dy, dx, with_dx));
+    if (up || down) ADCL_TRY(launch_sums(ctx, pass, blocks, x, dy));
+    return launch_finish(ctx, pass, splits, dy, with_dx ? NULL : dx);
+}
