@@ -22,6 +22,31 @@
  *   ADCL_R_HALF      1: a vector of half the width follows, which ends with the columns
  * and ADCL_D_… the same. */
 
+#ifndef ADCL_R_FULL
+#define ADCL_R_FULL 1
+#endif
+#ifndef ADCL_R_VECTORS
+#define ADCL_R_VECTORS 0
+#endif
+#ifndef ADCL_R_SHIFTED
+#define ADCL_R_SHIFTED 0
+#endif
+#ifndef ADCL_R_HALF
+#define ADCL_R_HALF 0
+#endif
+#ifndef ADCL_D_FULL
+#define ADCL_D_FULL 1
+#endif
+#ifndef ADCL_D_VECTORS
+#define ADCL_D_VECTORS 0
+#endif
+#ifndef ADCL_D_SHIFTED
+#define ADCL_D_SHIFTED 0
+#endif
+#ifndef ADCL_D_HALF
+#define ADCL_D_HALF 0
+#endif
+
 #define ADCL_ROWS 6     /* rows of a tile: 24 accumulators of 32 registers */
 #define ADCL_FEW_ROWS 2 /* where rows are few, reading the kernels is what takes the time */
 #define ADCL_SUM_ROWS 64 /* gradients are summed over so many rows, then added */

@@ -43,12 +43,13 @@ compile_with() # CLANG FILE VARIANT OPTION…
         -DADCL_VARIANT="$variant" "$@" "$file"
 }
 
-compile() # FILE VARIANT OPTION…: for three targets
+compile() # FILE VARIANT OPTION…: for three targets; the CPU plan is no code for GPUs
 {
     compile_with clang "$@" -target spir64 -fsyntax-only
+    count=$((count + 1))
+    [ "$1" != cl/fused_cpu.cl ] || return 0
     compile_with clang "$@" -target amdgcn-amd-amdhsa -mcpu=gfx906 -nogpulib -S -o /dev/null
     compile_with clang "$@" -target nvptx64-nvidia-nvcl -S -o /dev/null
-    count=$((count + 1))
 }
 
 tiles() # the tiles of the GPU plan, as options
@@ -64,6 +65,10 @@ check_all()
     for file in cl/*.cl; do
         case $file in cl/common.cl | cl/activation_math.cl | cl/fused_gpu_tile.cl) continue ;; esac
         for variant in $(variants "$file"); do compile "$file" "$variant"; done
+    done
+    for width in 1 4 8 16; do
+        compile cl/fused_cpu.cl 6 -DADCL_WIDTH=$width -DADCL_R_VECTORS=2 -DADCL_R_SHIFTED=1 \
+            -DADCL_D_VECTORS=1 -DADCL_D_HALF=1
     done
     tiles > "$scratch/tiles"
     while read -r tile; do
