@@ -4,6 +4,7 @@
  * with it, so that one element too far is outside. No results are checked here: the tests do that. */
 #include "ops/activation.h"
 #include "ops/elementwise.h"
+#include "ops/fused_gpu.h"
 #include "ops/reduce.h"
 #include "runtime/program.h"
 
@@ -121,82 +122,87 @@ static adcl_status mix(adcl_context *ctx)
     return status;
 }
 
-/* ---- whole passes -----------------------------------------------------------------------------*/
+/* ---- passes of the GPU plan -------------------------------------------------------------------*/
 
 typedef struct pass_size {
     size_t rows, bottleneck_size;
     adcl_activation activation;
-    float dropout;
+    const adcl__dropout_mask *mask;
 } pass_size;
 
-/* A training pass of an adapter whose parameters are strided, too. */
-static adcl_status pass_through(adcl_context *ctx, const pass_size *size, const adcl_adapter *adapter)
+/* Forward, and backward with dx apart from dy and in its place. */
+static adcl_status pass_through(adcl_context *ctx, const adcl__fused_gpu *pass, size_t rows)
 {
-    adcl_workspace_params params = ADCL_WORKSPACE_PARAMS_INIT;
-    params.max_rows = size->rows;
-    params.mode = ADCL_TRAINING;
-    params.engine = ADCL_ENGINE_FUSED;
-    adcl_workspace *workspace = NULL;
     adcl_tensor *x = NULL, *y = NULL, *dx = NULL;
-    adcl_status status = adcl_workspace_create(&workspace, ctx, adapter, &params);
-    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, HIDDEN, &x);
-    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, HIDDEN, &y);
-    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, HIDDEN, &dx);
-    if (status == ADCL_OK) status = adcl_adapter_forward(ctx, adapter, workspace, x, y);
-    if (status == ADCL_OK) status = adcl_adapter_backward(ctx, adapter, workspace, y, dx);
-    if (status == ADCL_OK) status = adcl_adapter_backward(ctx, adapter, workspace, y, y);
+    adcl_status status = make(ctx, ADCL_F32, rows, HIDDEN, &x);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, rows, HIDDEN, &y);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, rows, HIDDEN, &dx);
+    if (status == ADCL_OK) status = adcl__fused_gpu_forward(ctx, pass, x, y);
+    if (status == ADCL_OK) status = adcl__fused_gpu_backward(ctx, pass, x, y, dx);
+    if (status == ADCL_OK) status = adcl__fused_gpu_backward(ctx, pass, x, y, y);
     adcl_tensor_destroy(&dx);
     adcl_tensor_destroy(&y);
     adcl_tensor_destroy(&x);
-    adcl_workspace_destroy(&workspace);
     return status;
 }
 
+/* A pass on tiles of 16 × 16, which the library has none of: the simulation is slow. */
 static adcl_status fuse(adcl_context *ctx, const pass_size *size)
 {
-    adcl_adapter_params params = ADCL_ADAPTER_PARAMS_INIT;
-    params.hidden_size = HIDDEN;
-    params.bottleneck_size = size->bottleneck_size;
-    params.activation = size->activation;
-    params.dropout = size->dropout;
-    size_t width = adcl_activation_width(size->activation, size->bottleneck_size);
+    const adcl__fused_gpu_tile tile = {16, 16, 4, 4}, none = {0, 0, 0, 0};
+    size_t rows = size->rows, r = size->bottleneck_size;
+    size_t width = adcl_activation_width(size->activation, r);
     const size_t shapes[ADCL_ADAPTER_SLOT_COUNT][2] = {
-        {HIDDEN, size->bottleneck_size}, {1, size->bottleneck_size}, {width, HIDDEN}, {1, HIDDEN}};
-    adcl_tensor *values[ADCL_ADAPTER_SLOT_COUNT] = {NULL};
-    adcl_tensor *gradients[ADCL_ADAPTER_SLOT_COUNT] = {NULL};
-    adcl_adapter *adapter = NULL;
-    adcl_status status = ADCL_OK;
+        {HIDDEN, r}, {1, r}, {width, HIDDEN}, {1, HIDDEN}};
+    adcl__fused_gpu pass = {.tiles = {r <= tile.cols ? tile : none, tile, tile},
+                            .activation = size->activation,
+                            .scaling = 0.5f,
+                            .training = true,
+                            .mask = size->mask};
+    adcl_tensor *values[ADCL_ADAPTER_SLOT_COUNT] = {NULL}, *sums = NULL;
+    adcl_tensor *z = NULL, *h = NULL, *dz = NULL;
+    adcl_status status = make(ctx, ADCL_F32, rows, r, &z);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, rows, width, &h);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, rows, r, &dz);
+    if (status == ADCL_OK)
+        status = adcl_tensor_create(&sums, ctx, ADCL_F32, 1,
+                                    1 + adcl__fused_gpu_sums(rows, HIDDEN, r, width));
     for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT && status == ADCL_OK; slot++) {
         status = make(ctx, ADCL_F32, shapes[slot][0], shapes[slot][1], &values[slot]);
         if (status == ADCL_OK)
-            status = make(ctx, ADCL_F32, shapes[slot][0], shapes[slot][1], &gradients[slot]);
+            status = make(ctx, ADCL_F32, shapes[slot][0], shapes[slot][1], &pass.gradients[slot]);
+        pass.values[slot] = values[slot];
     }
-    if (status == ADCL_OK) status = adcl_adapter_block(&adapter, ctx, &params, values, gradients);
-    if (status == ADCL_OK) status = pass_through(ctx, size, adapter);
-    adcl_adapter_destroy(&adapter);
+    pass.z = z;
+    pass.h = h;
+    pass.dz = dz;
+    if (status == ADCL_OK) {
+        pass.sums = adcl_tensor_cl_mem(sums);
+        status = pass_through(ctx, &pass, rows);
+    }
     for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT; slot++) {
-        adcl_tensor_destroy(&gradients[slot]);
+        adcl_tensor_destroy(&pass.gradients[slot]);
         adcl_tensor_destroy(&values[slot]);
     }
+    adcl_tensor_destroy(&sums);
+    adcl_tensor_destroy(&dz);
+    adcl_tensor_destroy(&h);
+    adcl_tensor_destroy(&z);
     return status;
 }
 
-/* The GPU plan, whatever the device is: few rows and many, in one launch and in parts; whole rows of
- * the softmax family inside a tile and across tiles. */
+/* Few rows and many, in one launch and in parts; whole rows of the softmax family inside a tile and
+ * across tiles. */
 static adcl_status fuse_gpu(adcl_context *ctx)
 {
-    static const pass_size sizes[] = {
-        {65, 5, ADCL_ACTIVATION_GELU, 0.5f},
-        {65, 257, ADCL_ACTIVATION_SOFTMAX, 0.0f},
-        {5, 3, ADCL_ACTIVATION_LOG_SUMEXP, 0.0f},
+    const adcl__dropout_mask mask = {.seed = 1, .step = 2, .threshold = 1u << 30, .keep_scale = 2.0f};
+    const pass_size sizes[] = {
+        {65, 5, ADCL_ACTIVATION_GELU, &mask},    {65, 17, ADCL_ACTIVATION_RELU, NULL},
+        {66, 6, ADCL_ACTIVATION_SOFTMAX, NULL},  {65, 17, ADCL_ACTIVATION_SOFTMAX, &mask},
+        {5, 3, ADCL_ACTIVATION_LOG_SUMEXP, NULL}, {65, 17, ADCL_ACTIVATION_LOG_SUMEXP, NULL},
     };
-    adcl_fused_plan before = ctx->fused_plan;
-    adcl_status status = ADCL_OK;
-    ctx->fused_plan = ADCL_FUSED_PLAN_GPU;
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && status == ADCL_OK; i++)
-        status = fuse(ctx, &sizes[i]);
-    ctx->fused_plan = before;
-    return status;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) ADCL_TRY(fuse(ctx, &sizes[i]));
+    return ADCL_OK;
 }
 
 static adcl_status sum(adcl_context *ctx)
