@@ -130,7 +130,7 @@ check_oclgrind()
     [ ! -s "$log" ] || { head -n 60 "$log"; status=1; }
     verdict $status 'oclgrind finds nothing in our kernels'
     status=0
-    sed -n 's/^.*kernel void \(adcl_[a-z0-9_]*\)(.*/\1/p' cl/*.cl | sort -u |
+    sed -n 's/^.*\(kernel\|ADCL_KERNEL\) void \(adcl_[a-z0-9_]*\)(.*/\2/p' cl/*.cl | sort -u |
         diff - <(grep "^adcl_" build/launched.txt | sort -u) || status=1
     verdict $status 'every kernel was launched'
 }

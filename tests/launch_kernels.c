@@ -122,16 +122,105 @@ static adcl_status mix(adcl_context *ctx)
     return status;
 }
 
-/* ---- passes of the GPU plan -------------------------------------------------------------------*/
+/* ---- whole passes -----------------------------------------------------------------------------*/
 
 typedef struct pass_size {
+    adcl_fused_plan plan;
+    unsigned vector_width; /* that the device is to claim */
+    size_t rows, hidden_size, bottleneck_size;
+    adcl_activation activation;
+    float dropout;
+} pass_size;
+
+/* A training pass of an adapter whose parameters are strided, too. */
+static adcl_status pass_through(adcl_context *ctx, const pass_size *size, const adcl_adapter *adapter)
+{
+    adcl_workspace_params params = ADCL_WORKSPACE_PARAMS_INIT;
+    params.max_rows = size->rows;
+    params.mode = ADCL_TRAINING;
+    params.engine = ADCL_ENGINE_FUSED;
+    adcl_workspace *workspace = NULL;
+    adcl_tensor *x = NULL, *y = NULL, *dx = NULL;
+    adcl_status status = adcl_workspace_create(&workspace, ctx, adapter, &params);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, size->hidden_size, &x);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, size->hidden_size, &y);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, size->rows, size->hidden_size, &dx);
+    if (status == ADCL_OK) status = adcl_adapter_forward(ctx, adapter, workspace, x, y);
+    if (status == ADCL_OK) status = adcl_adapter_backward(ctx, adapter, workspace, y, dx);
+    if (status == ADCL_OK) status = adcl_adapter_backward(ctx, adapter, workspace, y, y);
+    adcl_tensor_destroy(&dx);
+    adcl_tensor_destroy(&y);
+    adcl_tensor_destroy(&x);
+    adcl_workspace_destroy(&workspace);
+    return status;
+}
+
+static adcl_status fuse(adcl_context *ctx, const pass_size *size)
+{
+    adcl_adapter_params params = ADCL_ADAPTER_PARAMS_INIT;
+    params.hidden_size = size->hidden_size;
+    params.bottleneck_size = size->bottleneck_size;
+    params.activation = size->activation;
+    params.dropout = size->dropout;
+    size_t d = size->hidden_size, r = size->bottleneck_size;
+    const size_t shapes[ADCL_ADAPTER_SLOT_COUNT][2] = {
+        {d, r}, {1, r}, {adcl_activation_width(size->activation, r), d}, {1, d}};
+    adcl_tensor *values[ADCL_ADAPTER_SLOT_COUNT] = {NULL};
+    adcl_tensor *gradients[ADCL_ADAPTER_SLOT_COUNT] = {NULL};
+    adcl_adapter *adapter = NULL;
+    adcl_status status = ADCL_OK;
+    for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT && status == ADCL_OK; slot++) {
+        status = make(ctx, ADCL_F32, shapes[slot][0], shapes[slot][1], &values[slot]);
+        if (status == ADCL_OK)
+            status = make(ctx, ADCL_F32, shapes[slot][0], shapes[slot][1], &gradients[slot]);
+    }
+    if (status == ADCL_OK) status = adcl_adapter_block(&adapter, ctx, &params, values, gradients);
+    if (status == ADCL_OK) status = pass_through(ctx, size, adapter);
+    adcl_adapter_destroy(&adapter);
+    for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT; slot++) {
+        adcl_tensor_destroy(&gradients[slot]);
+        adcl_tensor_destroy(&values[slot]);
+    }
+    return status;
+}
+
+/* The CPU plan, whatever the device is: few rows and many, in one launch and in parts; last panels of
+ * every make: of whole vectors, with half a vector, with one shifted, of single floats. */
+static adcl_status fuse_cpu(adcl_context *ctx)
+{
+    static const pass_size sizes[] = {
+        {ADCL_FUSED_PLAN_CPU, 16, 27, 77, 24, ADCL_ACTIVATION_GELU, 0.5f},
+        {ADCL_FUSED_PLAN_CPU, 16, 3, 71, 32, ADCL_ACTIVATION_GELU, 0.0f},
+        {ADCL_FUSED_PLAN_CPU, 8, 27, 29, 11, ADCL_ACTIVATION_SOFTMAX, 0.0f},
+        {ADCL_FUSED_PLAN_CPU, 4, 27, 9, 7, ADCL_ACTIVATION_LOG_SUMEXP, 0.5f},
+        {ADCL_FUSED_PLAN_CPU, 16, 3, 5, 3, ADCL_ACTIVATION_LOG_SUMEXP, 0.0f},
+    };
+    adcl__family *device = ctx->family;
+    unsigned units = device->info.compute_units, vector_width = device->vector_width;
+    adcl_fused_plan plan = ctx->fused_plan;
+    adcl_status status = ADCL_OK;
+    device->info.compute_units = 2; /* so that 27 rows are many */
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && status == ADCL_OK; i++) {
+        ctx->fused_plan = sizes[i].plan;
+        device->vector_width = sizes[i].vector_width;
+        status = fuse(ctx, &sizes[i]);
+    }
+    device->info.compute_units = units;
+    device->vector_width = vector_width;
+    ctx->fused_plan = plan;
+    return status;
+}
+
+/* ---- passes of the GPU plan -------------------------------------------------------------------*/
+
+typedef struct gpu_pass {
     size_t rows, bottleneck_size;
     adcl_activation activation;
     const adcl__dropout_mask *mask;
-} pass_size;
+} gpu_pass;
 
 /* Forward, and backward with dx apart from dy and in its place. */
-static adcl_status pass_through(adcl_context *ctx, const adcl__fused_gpu *pass, size_t rows)
+static adcl_status run_gpu_pass(adcl_context *ctx, const adcl__fused_gpu *pass, size_t rows)
 {
     adcl_tensor *x = NULL, *y = NULL, *dx = NULL;
     adcl_status status = make(ctx, ADCL_F32, rows, HIDDEN, &x);
@@ -147,7 +236,7 @@ static adcl_status pass_through(adcl_context *ctx, const adcl__fused_gpu *pass, 
 }
 
 /* A pass on tiles of 16 × 16, which the library has none of: the simulation is slow. */
-static adcl_status fuse(adcl_context *ctx, const pass_size *size)
+static adcl_status fuse_on_gpu(adcl_context *ctx, const gpu_pass *size)
 {
     const adcl__fused_gpu_tile tile = {16, 16, 4, 4}, none = {0, 0, 0, 0};
     size_t rows = size->rows, r = size->bottleneck_size;
@@ -178,7 +267,7 @@ static adcl_status fuse(adcl_context *ctx, const pass_size *size)
     pass.dz = dz;
     if (status == ADCL_OK) {
         pass.sums = adcl_tensor_cl_mem(sums);
-        status = pass_through(ctx, &pass, rows);
+        status = run_gpu_pass(ctx, &pass, rows);
     }
     for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT; slot++) {
         adcl_tensor_destroy(&pass.gradients[slot]);
@@ -196,12 +285,12 @@ static adcl_status fuse(adcl_context *ctx, const pass_size *size)
 static adcl_status fuse_gpu(adcl_context *ctx)
 {
     const adcl__dropout_mask mask = {.seed = 1, .step = 2, .threshold = 1u << 30, .keep_scale = 2.0f};
-    const pass_size sizes[] = {
+    const gpu_pass sizes[] = {
         {65, 5, ADCL_ACTIVATION_GELU, &mask},    {65, 17, ADCL_ACTIVATION_RELU, NULL},
         {66, 6, ADCL_ACTIVATION_SOFTMAX, NULL},  {65, 17, ADCL_ACTIVATION_SOFTMAX, &mask},
         {5, 3, ADCL_ACTIVATION_LOG_SUMEXP, NULL}, {65, 17, ADCL_ACTIVATION_LOG_SUMEXP, NULL},
     };
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) ADCL_TRY(fuse(ctx, &sizes[i]));
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) ADCL_TRY(fuse_on_gpu(ctx, &sizes[i]));
     return ADCL_OK;
 }
 
@@ -329,7 +418,7 @@ int main(void)
         return 1;
     }
     adcl_status (*const parts[])(adcl_context *) = {
-        move_numbers, activate_all, mix, fuse_gpu, sum,
+        move_numbers, activate_all, mix, fuse_cpu, fuse_gpu, sum,
         update_all, lose_all, measure, print_kernels};
     adcl_status status = ADCL_OK;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == ADCL_OK; i++)

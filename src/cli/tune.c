@@ -43,14 +43,17 @@ static int combine(const session *s, const tune_options *o, adcl_tune_shape **ou
 
 static int load(session *s, const char *path, adcl_tune_shape **out, size_t *count)
 {
-    bench_shape *shapes;
-    void *memory;
-    TRY_HOST(s, bench_shapes_load(path, &shapes, count, &s->error));
-    int status = session_allocate(s, &memory, *count, 1, sizeof **out);
+    static const bench_defaults one_of_each = {.activation_count = 1}; /* sizes alone count here */
+    bench_shapes shapes = {0};
+    void *memory = NULL;
+    int status = session_check(s, bench_shapes_load(path, &one_of_each, &shapes, &s->error));
+    *count = shapes.count;
+    if (status == DONE) status = session_allocate(s, &memory, *count, 1, sizeof **out);
     *out = memory;
     for (size_t i = 0; i < *count && status == DONE; i++)
-        (*out)[i] = (adcl_tune_shape){shapes[i].rows, shapes[i].hidden, shapes[i].bottleneck};
-    free(shapes);
+        (*out)[i] = (adcl_tune_shape){shapes.items[i].rows, shapes.items[i].hidden,
+                                      shapes.items[i].bottleneck};
+    bench_shapes_free(&shapes);
     return status;
 }
 
