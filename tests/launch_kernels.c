@@ -4,6 +4,7 @@
  * with it, so that one element too far is outside. No results are checked here: the tests do that. */
 #include "ops/activation.h"
 #include "ops/elementwise.h"
+#include "ops/fused_gpu.h"
 #include "ops/reduce.h"
 #include "runtime/program.h"
 
@@ -183,15 +184,11 @@ static adcl_status fuse(adcl_context *ctx, const pass_size *size)
     return status;
 }
 
-/* Both plans, whatever the device is: few rows and many, in one launch and in parts. GPU: whole rows of
- * the softmax family inside a tile and across tiles. CPU: last panels of every make: of whole vectors,
- * with half a vector, with one shifted, of single floats. */
-static adcl_status fuse_all(adcl_context *ctx)
+/* The CPU plan, whatever the device is: few rows and many, in one launch and in parts; last panels of
+ * every make: of whole vectors, with half a vector, with one shifted, of single floats. */
+static adcl_status fuse_cpu(adcl_context *ctx)
 {
     static const pass_size sizes[] = {
-        {ADCL_FUSED_PLAN_GPU, 1, 65, 7, 5, ADCL_ACTIVATION_GELU, 0.5f},
-        {ADCL_FUSED_PLAN_GPU, 1, 65, 7, 257, ADCL_ACTIVATION_SOFTMAX, 0.0f},
-        {ADCL_FUSED_PLAN_GPU, 1, 5, 7, 3, ADCL_ACTIVATION_LOG_SUMEXP, 0.0f},
         {ADCL_FUSED_PLAN_CPU, 16, 27, 77, 24, ADCL_ACTIVATION_GELU, 0.5f},
         {ADCL_FUSED_PLAN_CPU, 16, 3, 71, 32, ADCL_ACTIVATION_GELU, 0.0f},
         {ADCL_FUSED_PLAN_CPU, 8, 27, 29, 11, ADCL_ACTIVATION_SOFTMAX, 0.0f},
@@ -212,6 +209,89 @@ static adcl_status fuse_all(adcl_context *ctx)
     device->vector_width = vector_width;
     ctx->fused_plan = plan;
     return status;
+}
+
+/* ---- passes of the GPU plan -------------------------------------------------------------------*/
+
+typedef struct gpu_pass {
+    size_t rows, bottleneck_size;
+    adcl_activation activation;
+    const adcl__dropout_mask *mask;
+} gpu_pass;
+
+/* Forward, and backward with dx apart from dy and in its place. */
+static adcl_status run_gpu_pass(adcl_context *ctx, const adcl__fused_gpu *pass, size_t rows)
+{
+    adcl_tensor *x = NULL, *y = NULL, *dx = NULL;
+    adcl_status status = make(ctx, ADCL_F32, rows, HIDDEN, &x);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, rows, HIDDEN, &y);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, rows, HIDDEN, &dx);
+    if (status == ADCL_OK) status = adcl__fused_gpu_forward(ctx, pass, x, y);
+    if (status == ADCL_OK) status = adcl__fused_gpu_backward(ctx, pass, x, y, dx);
+    if (status == ADCL_OK) status = adcl__fused_gpu_backward(ctx, pass, x, y, y);
+    adcl_tensor_destroy(&dx);
+    adcl_tensor_destroy(&y);
+    adcl_tensor_destroy(&x);
+    return status;
+}
+
+/* A pass on tiles of 16 × 16, which the library has none of: the simulation is slow. */
+static adcl_status fuse_on_gpu(adcl_context *ctx, const gpu_pass *size)
+{
+    const adcl__fused_gpu_tile tile = {16, 16, 4, 4}, none = {0, 0, 0, 0};
+    size_t rows = size->rows, r = size->bottleneck_size;
+    size_t width = adcl_activation_width(size->activation, r);
+    const size_t shapes[ADCL_ADAPTER_SLOT_COUNT][2] = {
+        {HIDDEN, r}, {1, r}, {width, HIDDEN}, {1, HIDDEN}};
+    adcl__fused_gpu pass = {.tiles = {r <= tile.cols ? tile : none, tile, tile},
+                            .activation = size->activation,
+                            .scaling = 0.5f,
+                            .training = true,
+                            .mask = size->mask};
+    adcl_tensor *values[ADCL_ADAPTER_SLOT_COUNT] = {NULL}, *sums = NULL;
+    adcl_tensor *z = NULL, *h = NULL, *dz = NULL;
+    adcl_status status = make(ctx, ADCL_F32, rows, r, &z);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, rows, width, &h);
+    if (status == ADCL_OK) status = make(ctx, ADCL_F32, rows, r, &dz);
+    if (status == ADCL_OK)
+        status = adcl_tensor_create(&sums, ctx, ADCL_F32, 1,
+                                    1 + adcl__fused_gpu_sums(rows, HIDDEN, r, width));
+    for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT && status == ADCL_OK; slot++) {
+        status = make(ctx, ADCL_F32, shapes[slot][0], shapes[slot][1], &values[slot]);
+        if (status == ADCL_OK)
+            status = make(ctx, ADCL_F32, shapes[slot][0], shapes[slot][1], &pass.gradients[slot]);
+        pass.values[slot] = values[slot];
+    }
+    pass.z = z;
+    pass.h = h;
+    pass.dz = dz;
+    if (status == ADCL_OK) {
+        pass.sums = adcl_tensor_cl_mem(sums);
+        status = run_gpu_pass(ctx, &pass, rows);
+    }
+    for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT; slot++) {
+        adcl_tensor_destroy(&pass.gradients[slot]);
+        adcl_tensor_destroy(&values[slot]);
+    }
+    adcl_tensor_destroy(&sums);
+    adcl_tensor_destroy(&dz);
+    adcl_tensor_destroy(&h);
+    adcl_tensor_destroy(&z);
+    return status;
+}
+
+/* Few rows and many, in one launch and in parts; whole rows of the softmax family inside a tile and
+ * across tiles. */
+static adcl_status fuse_gpu(adcl_context *ctx)
+{
+    const adcl__dropout_mask mask = {.seed = 1, .step = 2, .threshold = 1u << 30, .keep_scale = 2.0f};
+    const gpu_pass sizes[] = {
+        {65, 5, ADCL_ACTIVATION_GELU, &mask},    {65, 17, ADCL_ACTIVATION_RELU, NULL},
+        {66, 6, ADCL_ACTIVATION_SOFTMAX, NULL},  {65, 17, ADCL_ACTIVATION_SOFTMAX, &mask},
+        {5, 3, ADCL_ACTIVATION_LOG_SUMEXP, NULL}, {65, 17, ADCL_ACTIVATION_LOG_SUMEXP, NULL},
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) ADCL_TRY(fuse_on_gpu(ctx, &sizes[i]));
+    return ADCL_OK;
 }
 
 static adcl_status sum(adcl_context *ctx)
@@ -338,7 +418,7 @@ int main(void)
         return 1;
     }
     adcl_status (*const parts[])(adcl_context *) = {
-        move_numbers, activate_all, mix, fuse_all, sum,
+        move_numbers, activate_all, mix, fuse_cpu, fuse_gpu, sum,
         update_all, lose_all, measure, print_kernels};
     adcl_status status = ADCL_OK;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == ADCL_OK; i++)
