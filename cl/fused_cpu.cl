@@ -75,6 +75,25 @@ typedef float HALF; /* never used */
 #define ADCL_STORE_HALF(value, p) (*(p) = (value))
 #endif
 
+/* WIDTH 32-bit and 64-bit integers, for the dropout's stream. */
+#if ADCL_WIDTH == 1
+typedef uint WORDS;
+typedef ulong LONGS;
+#define ADCL_LOAD_WORDS(p) (*(p))
+#define ADCL_STORE_WORDS(value, p) (*(p) = (value))
+#define ADCL_TO_LONGS(x) ((ulong)(x))
+#define ADCL_LOW(x) ((uint)(x))
+#define ADCL_HIGH(x) ((uint)((x) >> 32))
+#else
+typedef ADCL_PASTE(uint, ADCL_WIDTH) WORDS;
+typedef ADCL_PASTE(ulong, ADCL_WIDTH) LONGS;
+#define ADCL_LOAD_WORDS(p) ADCL_PASTE(vload, ADCL_WIDTH)(0, p)
+#define ADCL_STORE_WORDS(value, p) ADCL_PASTE(vstore, ADCL_WIDTH)(value, 0, p)
+#define ADCL_TO_LONGS ADCL_PASTE(convert_ulong, ADCL_WIDTH)
+#define ADCL_LOW ADCL_PASTE(convert_uint, ADCL_WIDTH)
+#define ADCL_HIGH(x) ADCL_LOW((x) >> 32)
+#endif
+
 /* clang would split vectors of 512 bits without it. */
 #if ADCL_WIDTH == 16 && defined(__has_attribute)
 #if __has_attribute(min_vector_width)
@@ -193,16 +212,54 @@ typedef struct adcl_output {
     adcl_dropout dropout;
 } adcl_output;
 
+/* Philox4x32-10 as in common.cl, for WIDTH counters (block, step) at once: word j of counter `lane` goes
+ * to words[4·lane + j]. */
+ADCL_INLINE void adcl_philox_blocks(ulong seed, ulong step, ulong block, uint *words)
+{
+    uint lanes[ADCL_WIDTH];
+    for (uint lane = 0; lane < ADCL_WIDTH; lane++) lanes[lane] = lane;
+    LONGS blocks = block + ADCL_TO_LONGS(ADCL_LOAD_WORDS(lanes));
+    WORDS x = ADCL_LOW(blocks), y = ADCL_HIGH(blocks);
+    WORDS z = (WORDS)((uint)step), w = (WORDS)((uint)(step >> 32));
+    uint key0 = (uint)seed, key1 = (uint)(seed >> 32);
+    for (int round = 0; round < 10; round++) {
+        LONGS of_x = ADCL_TO_LONGS(x) * 0xD2511F53ul, of_z = ADCL_TO_LONGS(z) * 0xCD9E8D57ul;
+        x = ADCL_HIGH(of_z) ^ y ^ key0;
+        y = ADCL_LOW(of_z);
+        z = ADCL_HIGH(of_x) ^ w ^ key1;
+        w = ADCL_LOW(of_x);
+        key0 += 0x9E3779B9u;
+        key1 += 0xBB67AE85u;
+    }
+    uint parts[4][ADCL_WIDTH];
+    ADCL_STORE_WORDS(x, parts[0]);
+    ADCL_STORE_WORDS(y, parts[1]);
+    ADCL_STORE_WORDS(z, parts[2]);
+    ADCL_STORE_WORDS(w, parts[3]);
+    for (uint lane = 0; lane < ADCL_WIDTH; lane++)
+        for (uint j = 0; j < 4; j++) words[4 * lane + j] = parts[j][lane];
+}
+
+/* Factors under dropout, 0 or keep_scale, of `count` elements of the numbered matrix from (row, col)
+ * on: adcl_dropout_factor of each. */
+ADCL_INLINE void adcl_dropout_factors(const adcl_dropout *d, uint row, uint col, uint count,
+                                      float *factors)
+{
+    ulong first = (ulong)row * d->cols + col, last = first + count;
+    for (ulong block = first / 4; 4 * block < last; block += ADCL_WIDTH) {
+        uint words[4 * ADCL_WIDTH];
+        adcl_philox_blocks(d->seed, d->step, block, words);
+        ulong begin = max(first, 4 * block), end = min(last, 4 * (block + ADCL_WIDTH));
+        for (ulong e = begin; e < end; e++)
+            factors[e - first] = words[e - 4 * block] >= d->threshold ? d->keep_scale : 0.0f;
+    }
+}
+
 /* Element (i, c) of what is written, from its sum. */
-ADCL_INLINE void adcl_write_number(const adcl_output *o, uint i, uint c, float sum)
+ADCL_INLINE void adcl_write_number(const adcl_output *o, uint i, uint c, float sum, float factor)
 {
     float value = o->scale * (o->bias ? sum + o->bias[c] : sum);
-    if (o->dropout.drops) {
-        float factor =
-            adcl_dropout_factor(o->dropout.seed, o->dropout.step, o->row + i, o->col + c,
-                                o->dropout.cols, o->dropout.threshold, o->dropout.keep_scale);
-        value = factor == 0.0f ? 0.0f : factor * value; /* an infinity is dropped, too */
-    }
+    value = factor == 0.0f ? 0.0f : factor * value; /* an infinity is dropped, too */
     o->out[i * o->out_stride + c] = o->own ? o->own[i * o->own_stride + c] + value : value;
 }
 
@@ -233,11 +290,16 @@ ADCL_INLINE uint adcl_row_of(uint rows, uint count, uint i)
 ADCL_INLINE void adcl_write_numbers(uint rows, uint count, uint first, uint cols, uint lanes,
                                     const float *numbers, const adcl_output *o)
 {
+    float factors[ADCL_PANEL_COLS];
+    for (uint c = first; c < cols; c++) factors[c - first] = 1.0f;
     for (uint i = 0; i < rows; i++) {
         uint row = adcl_row_of(rows, count, i);
         if (row >= count) continue;
+        if (o->dropout.drops)
+            adcl_dropout_factors(&o->dropout, o->row + row, o->col + first, cols - first, factors);
         for (uint c = first; c < cols; c++)
-            adcl_write_number(o, row, c, numbers[i * ADCL_PANEL_COLS + lanes - (cols - c)]);
+            adcl_write_number(o, row, c, numbers[i * ADCL_PANEL_COLS + lanes - (cols - c)],
+                              factors[c - first]);
     }
 }
 
@@ -415,7 +477,7 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
     for (uint i = 0; i < count; i++, a += row_stride) {
         float sum = 0.0f;
         for (uint k = 0; k < f->depth; k++) sum += a[k] * f->b[k * f->b_stride];
-        adcl_write_number(o, i, 0, sum);
+        adcl_write_number(o, i, 0, sum, 1.0f);
     }
 }
 
@@ -547,14 +609,20 @@ ADCL_KERNEL void adcl_fused_transpose(ADCL_MATRIX(w_up), ADCL_MATRIX(w_down), gl
                              16 * (block - up_blocks), hidden, bottleneck);
 }
 
-/* du = mask∘dy for `count` rows. */
+/* du = mask∘dy for `count` rows; in pieces that lie in WIDTH blocks of the stream. */
 ADCL_INLINE void adcl_mask_rows(uint count, global const float *dy, ulong dy_stride,
-                                global float *du,
-                    ulong du_stride, uint row, uint hidden, adcl_dropout dropout)
+                                global float *du, ulong du_stride, uint row, uint hidden,
+                                adcl_dropout dropout)
 {
-    adcl_output o = {.scale = 1.0f, .out = du, .out_stride = du_stride, .row = row, .dropout = dropout};
-    for (uint i = 0; i < count; i++)
-        for (uint c = 0; c < hidden; c++) adcl_write_number(&o, i, c, dy[i * dy_stride + c]);
+    const uint piece = 4 * ADCL_WIDTH - 3;
+    for (uint i = 0; i < count; i++, dy += dy_stride, du += du_stride)
+        for (uint first = 0; first < hidden; first += piece) {
+            float factors[4 * ADCL_WIDTH];
+            uint cols = min(hidden - first, piece);
+            adcl_dropout_factors(&dropout, row + i, first, cols, factors);
+            for (uint c = 0; c < cols; c++)
+                du[first + c] = factors[c] == 0.0f ? 0.0f : factors[c] * dy[first + c];
+        }
 }
 
 /* Work-item i of any number: its share of the rows. parts: 1 dz (and du, under dropout), 2 dx, or

@@ -192,6 +192,64 @@ Test(activation, agrees_with_the_reference_far_out_and_at_infinity)
     adcl_context_destroy(&ctx);
 }
 
+/* ---- over all floats ------------------------------------------------------------------------- */
+
+/* |got − exact| in units of the last place that a float near `exact` has. */
+static double error_in_ulp(float got, double exact)
+{
+    int exponent;
+    frexp(exact, &exponent);
+    return fabs((double)got - exact) / ldexp(1.0, exponent < -125 ? -149 : exponent - 24);
+}
+
+/* The largest error of h over every 4,099th finite float, where h and the exponential in it, which is
+ * smaller by a factor of 104 at most, are numbers of full precision. */
+static double worst_error(adcl_context *ctx, adcl_activation activation)
+{
+    enum { COLS = 1024, STEP = 4099 };
+    size_t rows = (size_t)(UINT64_C(0x100000000) / STEP / COLS), count = rows * COLS;
+    float *points = malloc(count * sizeof *points);
+    double *z = malloc(count * sizeof *z), *h = malloc(count * sizeof *h), worst = 0.0;
+    cr_assert(points != NULL && z != NULL && h != NULL);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits = (uint32_t)(i * STEP);
+        memcpy(&points[i], &bits, sizeof bits);
+        if (!isfinite(points[i])) points[i] = 0.0f;
+        z[i] = (double)points[i];
+    }
+    adcl__reference_activation_forward(activation, rows, COLS, z, h);
+    outcome got = run(ctx, activation, rows, COLS, points, NULL, points);
+    for (size_t i = 0; i < count; i++) {
+        if (fabs(h[i]) > 3.4e38 || fabs(h[i]) < 0x1p-119) continue;
+        double error = error_in_ulp(got.h[i], h[i]);
+        if (error > worst) worst = error;
+    }
+    discard(&got);
+    free(points);
+    free(z);
+    free(h);
+    return worst;
+}
+
+/* What cl/activation_math.cl and docs/activations.md promise. */
+Test(activation, is_within_its_units_in_the_last_place_over_all_floats, .timeout = 300)
+{
+    static const struct {
+        adcl_activation activation;
+        double ulp;
+    } promised[] = {{ADCL_ACTIVATION_EXP, 1.0},     {ADCL_ACTIVATION_ELU, 1.0},
+                    {ADCL_ACTIVATION_TANH, 3.0},    {ADCL_ACTIVATION_SIGMOID, 3.0},
+                    {ADCL_ACTIVATION_SILU, 4.0},    {ADCL_ACTIVATION_GELU, 8.0},
+                    {ADCL_ACTIVATION_GELU_TANH, 128.0}};
+    adcl_context *ctx = adcl_test_context_create();
+    for (size_t i = 0; i < sizeof promised / sizeof promised[0]; i++) {
+        double worst = worst_error(ctx, promised[i].activation);
+        cr_expect_leq(worst, promised[i].ulp, "%s: %.2f ulp",
+                      adcl_activation_name(promised[i].activation), worst);
+    }
+    adcl_context_destroy(&ctx);
+}
+
 /* ---- what is easily lost --------------------------------------------------------------------- */
 
 /* act(x), act′(x) of an activation that takes numbers one by one. */
