@@ -76,30 +76,39 @@ kernel void adcl_mse_fwd(global const float *predictions, ulong predictions_offs
     uint last = first + min(rows - first, block_rows);
     float sum = 0.0f;
     for (uint r = first; r < last; r++) {
-        float row_sum = 0.0f;
-        for (uint c = 0; c < cols; c++) {
-            float difference = predictions[adcl_at(predictions_offset, predictions_stride, r, c)] -
-                               targets[adcl_at(targets_offset, targets_stride, r, c)];
-            row_sum += difference * difference;
+        global const float *p = predictions + adcl_at(predictions_offset, predictions_stride, r, 0);
+        global const float *t = targets + adcl_at(targets_offset, targets_stride, r, 0);
+        float16 lanes = 0.0f; /* sixteen sums at once */
+        uint c = 0;
+        for (; cols - c >= 16; c += 16) {
+            float16 difference = vload16(0, p + c) - vload16(0, t + c);
+            lanes += difference * difference;
         }
+        float8 eight = lanes.lo + lanes.hi;
+        float4 four = eight.lo + eight.hi;
+        float row_sum = (four.x + four.z) + (four.y + four.w);
+        for (; c < cols; c++) row_sum += (p[c] - t[c]) * (p[c] - t[c]);
         sum += row_sum;
     }
     partials[2 * block] = sum;
     partials[2 * block + 1] = (float)(last - first) * (float)cols;
 }
 
-/* gradient = slope · (predictions − targets); slope is 2 / count. gradient may be predictions. */
+/* gradient = slope · (predictions − targets); slope is 2 / count. gradient may be predictions. Work-item
+ * (i, r) takes item_cols columns of row r, as in update.cl. */
 kernel void adcl_mse_bwd(global const float *predictions, ulong predictions_offset,
                          ulong predictions_stride, global const float *targets,
                          ulong targets_offset, ulong targets_stride, global float *gradient,
                          ulong gradient_offset, ulong gradient_stride, uint rows, uint cols,
-                         float slope)
+                         float slope, uint item_cols)
 {
-    uint c = get_global_id(0), r = get_global_id(1);
-    if (c >= cols || r >= rows) return;
-    gradient[adcl_at(gradient_offset, gradient_stride, r, c)] =
-        slope * (predictions[adcl_at(predictions_offset, predictions_stride, r, c)] -
-                 targets[adcl_at(targets_offset, targets_stride, r, c)]);
+    uint first = get_global_id(0) * item_cols, r = get_global_id(1);
+    if (first >= cols || r >= rows) return;
+    uint last = first + min(cols - first, item_cols);
+    global const float *p = predictions + adcl_at(predictions_offset, predictions_stride, r, 0);
+    global const float *t = targets + adcl_at(targets_offset, targets_stride, r, 0);
+    global float *g = gradient + adcl_at(gradient_offset, gradient_stride, r, 0);
+    for (uint c = first; c < last; c++) g[c] = slope * (p[c] - t[c]);
 }
 
 /* share[0] = 1 / Σ count, and value = Σ loss / Σ count; both 0 when nothing counts. */

@@ -6,27 +6,48 @@
  *                              …      ┘
  *
  * A run is one parameter, or several that lie one behind the other; values and gradients are
- * matrices (rows, cols), the optimizer's state is dense. Each sum has a fixed order. */
+ * matrices (rows, cols), the optimizer's state is dense. Each sum has a fixed order. In the step kernels
+ * work-item (i, r) takes item_cols columns of row r: one on a GPU, on a CPU as many as make a loop that
+ * its compiler turns into vectors. */
 
-/* Work-item i: its partial = (largest |g|, Σ (g / largest)²) over the columns i, i + items, … of
- * all rows. Relative to the largest no square overflows or vanishes; NaN and infinity give NaN. */
+/* Sixteen columns of a row from column c on; zeros behind the last. */
+float16 adcl_load_columns(global const float *row, uint c, uint cols)
+{
+    if (cols - c >= 16) return vload16(0, row + c);
+    float lanes[16];
+    for (uint lane = 0; lane < 16; lane++) lanes[lane] = c + lane < cols ? row[c + lane] : 0.0f;
+    return vload16(0, lanes);
+}
+
+/* Work-item i: its partial = (largest |g|, Σ (g / largest)²) over the groups i, i + items, … of sixteen
+ * columns of all rows. Relative to the largest no square overflows or vanishes; NaN and infinity give
+ * NaN. */
 kernel void adcl_norm_partials(global const float *gradient, ulong gradient_offset,
                                ulong gradient_stride, global float *partials,
                                ulong partials_offset, uint rows, uint cols, uint items)
 {
     uint item = get_global_id(0);
     if (item >= items || get_global_id(1) > 0) return;
-    float largest = 0.0f;
+    float16 largest_lanes = 0.0f;
     for (uint r = 0; r < rows; r++)
-        for (uint c = item; c < cols; c += items)
-            largest = fmax(largest,
-                           fabs(gradient[adcl_at(gradient_offset, gradient_stride, r, c)]));
-    float unit = largest > 0.0f ? largest : 1.0f, sum = 0.0f;
+        for (uint c = 16 * item; c < cols; c += 16 * items)
+            largest_lanes = fmax(largest_lanes,
+                                 fabs(adcl_load_columns(gradient + adcl_at(gradient_offset,
+                                                                           gradient_stride, r, 0),
+                                                        c, cols)));
+    float lanes[16], largest = 0.0f, sum = 0.0f;
+    vstore16(largest_lanes, 0, lanes);
+    for (uint lane = 0; lane < 16; lane++) largest = fmax(largest, lanes[lane]);
+    float unit = largest > 0.0f ? largest : 1.0f;
+    float16 sum_lanes = 0.0f;
     for (uint r = 0; r < rows; r++)
-        for (uint c = item; c < cols; c += items) {
-            float share = gradient[adcl_at(gradient_offset, gradient_stride, r, c)] / unit;
-            sum += share * share;
+        for (uint c = 16 * item; c < cols; c += 16 * items) {
+            float16 share = adcl_load_columns(gradient + adcl_at(gradient_offset, gradient_stride, r,
+                                                                 0), c, cols) / unit;
+            sum_lanes += share * share;
         }
+    vstore16(sum_lanes, 0, lanes);
+    for (uint lane = 0; lane < 16; lane++) sum += lanes[lane];
     partials[2 * (partials_offset + item)] = largest;
     partials[2 * (partials_offset + item) + 1] = sum;
 }
@@ -60,20 +81,24 @@ kernel void adcl_sgd_step(global float *value, ulong value_offset, ulong value_s
                           global const float *gradient, ulong gradient_offset,
                           ulong gradient_stride, uint rows, uint cols, global const float *norm,
                           ulong norm_offset, float clip_norm, float rate, float decay,
-                          global float *velocity, ulong velocity_offset, float momentum)
+                          global float *velocity, ulong velocity_offset, float momentum,
+                          uint item_cols)
 {
-    uint c = get_global_id(0), r = get_global_id(1);
-    if (c >= cols || r >= rows) return;
-    ulong at = adcl_at(value_offset, value_stride, r, c);
-    float w = value[at];
-    float g = gradient[adcl_at(gradient_offset, gradient_stride, r, c)];
-    g = adcl_clip_factor(norm[norm_offset], clip_norm) * g + decay * w;
-    if (momentum != 0.0f) {
-        ulong v_at = adcl_at(velocity_offset, cols, r, c);
-        g += momentum * velocity[v_at];
-        velocity[v_at] = g;
+    uint first = get_global_id(0) * item_cols, r = get_global_id(1);
+    if (first >= cols || r >= rows) return;
+    uint last = first + min(cols - first, item_cols);
+    float factor = adcl_clip_factor(norm[norm_offset], clip_norm);
+    global float *w = value + adcl_at(value_offset, value_stride, r, 0);
+    global const float *slope = gradient + adcl_at(gradient_offset, gradient_stride, r, 0);
+    global float *v = velocity + adcl_at(velocity_offset, cols, r, 0);
+    for (uint c = first; c < last; c++) {
+        float g = factor * slope[c] + decay * w[c];
+        if (momentum != 0.0f) {
+            g += momentum * v[c];
+            v[c] = g;
+        }
+        w[c] -= rate * g;
     }
-    value[at] = w - rate * g;
 }
 
 /* g = factor·gradient + decay·w;  w ← w − shrink·w;
@@ -87,19 +112,22 @@ kernel void adcl_adam_step(global float *value, ulong value_offset, ulong value_
                            ulong norm_offset, float clip_norm, float rate, float decay,
                            float shrink, global float *state, ulong m_offset, ulong v_offset,
                            float beta1, float beta1_rest, float beta2, float beta2_rest,
-                           float v_scale, float epsilon_root, float epsilon)
+                           float v_scale, float epsilon_root, float epsilon, uint item_cols)
 {
-    uint c = get_global_id(0), r = get_global_id(1);
-    if (c >= cols || r >= rows) return;
-    ulong at = adcl_at(value_offset, value_stride, r, c);
-    ulong m_at = adcl_at(m_offset, cols, r, c), v_at = adcl_at(v_offset, cols, r, c);
-    float w = value[at];
-    float g = gradient[adcl_at(gradient_offset, gradient_stride, r, c)];
-    g = adcl_clip_factor(norm[norm_offset], clip_norm) * g + decay * w;
-    float m = beta1 * state[m_at] + beta1_rest * g;
-    float v = beta2 * state[v_at] + beta2_rest * g * g;
-    state[m_at] = m;
-    state[v_at] = v;
-    w -= shrink * w;
-    value[at] = w - rate * m / (sqrt(v_scale * v + epsilon_root) + epsilon);
+    uint first = get_global_id(0) * item_cols, r = get_global_id(1);
+    if (first >= cols || r >= rows) return;
+    uint last = first + min(cols - first, item_cols);
+    float factor = adcl_clip_factor(norm[norm_offset], clip_norm);
+    global float *w = value + adcl_at(value_offset, value_stride, r, 0);
+    global const float *slope = gradient + adcl_at(gradient_offset, gradient_stride, r, 0);
+    global float *m = state + adcl_at(m_offset, cols, r, 0);
+    global float *v = state + adcl_at(v_offset, cols, r, 0);
+    for (uint c = first; c < last; c++) {
+        float g = factor * slope[c] + decay * w[c];
+        float m_new = beta1 * m[c] + beta1_rest * g;
+        float v_new = beta2 * v[c] + beta2_rest * g * g;
+        m[c] = m_new;
+        v[c] = v_new;
+        w[c] = w[c] - shrink * w[c] - rate * m_new / (sqrt(v_scale * v_new + epsilon_root) + epsilon);
+    }
 }

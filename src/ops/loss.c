@@ -81,8 +81,8 @@ adcl_status adcl__mse_backward(adcl_context *ctx, const adcl_tensor *predictions
     float slope = (float)(2.0 / ((double)predictions->rows * (double)predictions->cols));
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(predictions), ADCL__TENSOR_ARGS(targets), ADCL__TENSOR_ARGS(gradient),
-        ADCL__UINT_ARG(predictions->rows), ADCL__UINT_ARG(predictions->cols), ADCL__ARG(slope)};
+        ADCL__UINT_ARG(predictions->rows), ADCL__UINT_ARG(predictions->cols), ADCL__ARG(slope),
+        ADCL__UINT_ARG(adcl__item_columns(ctx))};
     return ADCL__LAUNCH(ctx, kernel("adcl_mse_bwd"),
-                        ((adcl__range){.items = {predictions->cols, predictions->rows}}),
-                        arguments);
+                        adcl__column_range(ctx, predictions->rows, predictions->cols), arguments);
 }

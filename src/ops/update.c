@@ -14,8 +14,8 @@ static adcl__kernel_id kernel(const char *name)
  * to add up. A function of the shape alone, so that the order of the sum is too. */
 size_t adcl__norm_partial_count(const adcl_tensor *gradient)
 {
-    size_t cols = gradient->cols;
-    return cols < ADCL__NORM_PARTIALS_MOST ? cols : ADCL__NORM_PARTIALS_MOST;
+    size_t groups = (gradient->cols + 15) / 16; /* of columns */
+    return groups < ADCL__NORM_PARTIALS_MOST ? groups : ADCL__NORM_PARTIALS_MOST;
 }
 
 adcl_status adcl__norm_partials(adcl_context *ctx, const adcl_tensor *gradient, cl_mem partials,
@@ -46,9 +46,9 @@ adcl_status adcl__norm_finish(adcl_context *ctx, cl_mem partials, size_t count, 
         ADCL__VECTOR_ARGS((u)->norm), ADCL__ARG((u)->clip_norm), ADCL__ARG((u)->rate),             \
         ADCL__ARG((u)->decay)
 
-static adcl__range per_element(const adcl__update *u)
+static adcl__range range_of(const adcl_context *ctx, const adcl__update *u)
 {
-    return (adcl__range){.items = {u->value->cols, u->value->rows}};
+    return adcl__column_range(ctx, u->value->rows, u->value->cols);
 }
 
 adcl_status adcl__sgd_step(adcl_context *ctx, const adcl__update *u, const adcl_tensor *velocity,
@@ -56,8 +56,9 @@ adcl_status adcl__sgd_step(adcl_context *ctx, const adcl__update *u, const adcl_
 {
     const adcl_tensor *state = velocity != NULL ? velocity : u->value; /* must be some buffer */
     const adcl__argument arguments[] = {UPDATE_ARGS(u), ADCL__VECTOR_ARGS(state),
-                                        ADCL__ARG(momentum)};
-    return ADCL__LAUNCH(ctx, kernel("adcl_sgd_step"), per_element(u), arguments);
+                                        ADCL__ARG(momentum),
+                                        ADCL__UINT_ARG(adcl__item_columns(ctx))};
+    return ADCL__LAUNCH(ctx, kernel("adcl_sgd_step"), range_of(ctx, u), arguments);
 }
 
 adcl_status adcl__adam_step(adcl_context *ctx, const adcl__update *u, const adcl__adam *adam)
@@ -68,6 +69,7 @@ adcl_status adcl__adam_step(adcl_context *ctx, const adcl__update *u, const adcl
         UPDATE_ARGS(u), ADCL__ARG(u->shrink), ADCL__VECTOR_ARGS(&adam->m),
         {sizeof(cl_ulong), &(cl_ulong){adam->v.offset}}, ADCL__ARG(beta1), ADCL__ARG(beta1_rest),
         ADCL__ARG(beta2), ADCL__ARG(beta2_rest), ADCL__ARG(adam->v_scale),
-        ADCL__ARG(adam->epsilon_root), ADCL__ARG(adam->epsilon)};
-    return ADCL__LAUNCH(ctx, kernel("adcl_adam_step"), per_element(u), arguments);
+        ADCL__ARG(adam->epsilon_root), ADCL__ARG(adam->epsilon),
+        ADCL__UINT_ARG(adcl__item_columns(ctx))};
+    return ADCL__LAUNCH(ctx, kernel("adcl_adam_step"), range_of(ctx, u), arguments);
 }

@@ -207,6 +207,19 @@ static void choose_local(const adcl_context *ctx, size_t local[2])
     local[1] = 1;
 }
 
+size_t adcl__item_columns(const adcl_context *ctx)
+{
+    return ctx->family->info.type == ADCL_DEVICE_CPU ? 2048 : 1;
+}
+
+adcl__range adcl__column_range(const adcl_context *ctx, size_t rows, size_t cols)
+{
+    size_t item_columns = adcl__item_columns(ctx);
+    adcl__range range = {.items = {(cols + item_columns - 1) / item_columns, rows}};
+    if (item_columns > 1) range.local[0] = range.local[1] = 1;
+    return range;
+}
+
 adcl_status adcl__launch(adcl_context *ctx, adcl__kernel_id id, adcl__range range,
                          const adcl__argument *arguments, size_t count)
 {

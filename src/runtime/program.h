@@ -43,6 +43,12 @@ typedef struct adcl__range {
     size_t local[2];
 } adcl__range;
 
+/* How many columns a work-item of an elementwise kernel takes: one on a GPU, whose neighbours read
+ * neighbouring columns; many on a CPU, whose compiler makes vectors of the loop over them. */
+size_t adcl__item_columns(const adcl_context *ctx);
+/* Work-items of so many columns each, over (rows, cols). */
+adcl__range adcl__column_range(const adcl_context *ctx, size_t rows, size_t cols);
+
 /* Enqueues a kernel, building its program first if this is its first use. An empty range does
  * nothing. Errors: OPENCL, PROGRAM_BUILD, OUT_OF_HOST_MEMORY. */
 adcl_status adcl__launch(adcl_context *ctx, adcl__kernel_id id, adcl__range range,
