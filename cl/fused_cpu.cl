@@ -147,18 +147,13 @@ typedef struct adcl_factors {
     uint depth; /* K */
 } adcl_factors;
 
-ADCL_INLINE void adcl_clear(uint rows, adcl_panel p, adcl_tile *tile)
+/* tile = A·B for `rows` rows and one panel. */
+ADCL_INLINE void adcl_multiply(uint rows, adcl_panel p, const adcl_factors *f, adcl_tile *tile)
 {
     ADCL_EACH(i, ADCL_ROWS, rows) {
         ADCL_EACH(j, ADCL_PANEL, p.vectors) tile->full[i][j] = (REAL)(0.0f);
         if (p.half_vectors) tile->half_full[i] = (HALF)(0.0f);
     }
-}
-
-/* tile = A·B for `rows` rows and one panel. */
-ADCL_INLINE void adcl_multiply(uint rows, adcl_panel p, const adcl_factors *f, adcl_tile *tile)
-{
-    adcl_clear(rows, p, tile);
     const uint middle = rows / 2;
     /* volatile: LLVM's loop optimizer would otherwise make these sums and products again for every k. */
     global const float *volatile first = f->a[0], *volatile second = f->a[1];
@@ -179,17 +174,51 @@ ADCL_INLINE void adcl_multiply(uint rows, adcl_panel p, const adcl_factors *f, a
     }
 }
 
-/* tile = sums of B's columns, in its first row. */
-ADCL_INLINE void adcl_sum_columns(adcl_panel p, global const float *b, ulong b_stride, uint depth,
-                      adcl_tile *tile)
+/* A tile's numbers in memory: row i from PANEL_COLS·i on. Vectors that overlap what is before them have
+ * the same bits there; those of a panel narrower than a vector begin before it, for which there is
+ * room. */
+#define ADCL_NUMBERS_BEFORE ADCL_WIDTH
+#define ADCL_NUMBERS (ADCL_NUMBERS_BEFORE + ADCL_ROWS * ADCL_PANEL_COLS)
+
+ADCL_INLINE void adcl_put_numbers(uint rows, adcl_panel p, const adcl_tile *tile, float *numbers)
 {
-    adcl_clear(ADCL_FEW_ROWS, p, tile);
-    for (uint k = 0; k < depth; k++, b += b_stride) {
+    ADCL_EACH(i, ADCL_ROWS, rows) {
         ADCL_EACH(j, ADCL_PANEL, p.vectors)
-            tile->full[0][j] += ADCL_LOAD(b + adcl_vector_start(p, j));
-        if (p.half_vectors) tile->half_full[0] += ADCL_LOAD_HALF(b + adcl_half_start(p));
+            ADCL_STORE(tile->full[i][j],
+                       numbers + (int)(i * ADCL_PANEL_COLS) + adcl_vector_start(p, j));
+        if (p.half_vectors)
+            ADCL_STORE_HALF(tile->half_full[i],
+                            numbers + (int)(i * ADCL_PANEL_COLS) + adcl_half_start(p));
     }
 }
+
+/* Products of one shape of panel. They stay functions, so that a compiler has each of them to do once,
+ * and registers for it alone. */
+#define ADCL_PRODUCT(name, rows, vectors, shifted, half_vectors)                                   \
+    ADCL_APART void name(uint cols, const adcl_factors *f, float *numbers)                         \
+    {                                                                                              \
+        adcl_panel p = {vectors, shifted, half_vectors, cols};                                     \
+        adcl_tile tile;                                                                            \
+        adcl_multiply(rows, p, f, &tile);                                                          \
+        adcl_put_numbers(rows, p, &tile, numbers);                                                 \
+    }
+ADCL_PRODUCT(adcl_whole_panel, ADCL_ROWS, ADCL_PANEL, 0, 0)
+ADCL_PRODUCT(adcl_whole_panel_few, ADCL_FEW_ROWS, ADCL_PANEL, 0, 0)
+ADCL_PRODUCT(adcl_last_r, ADCL_ROWS, ADCL_R_VECTORS, ADCL_R_SHIFTED, ADCL_R_HALF)
+ADCL_PRODUCT(adcl_last_r_few, ADCL_FEW_ROWS, ADCL_R_VECTORS, ADCL_R_SHIFTED, ADCL_R_HALF)
+ADCL_PRODUCT(adcl_last_d, ADCL_ROWS, ADCL_D_VECTORS, ADCL_D_SHIFTED, ADCL_D_HALF)
+ADCL_PRODUCT(adcl_last_d_few, ADCL_FEW_ROWS, ADCL_D_VECTORS, ADCL_D_SHIFTED, ADCL_D_HALF)
+
+/* The first row of `numbers` = sums of `cols` columns of B. */
+ADCL_INLINE void adcl_sum_columns(uint cols, const adcl_factors *f, float *numbers)
+{
+    for (uint c = 0; c < cols; c++) numbers[c] = 0.0f;
+    global const float *b = f->b;
+    for (uint k = 0; k < f->depth; k++, b += f->b_stride)
+        for (uint c = 0; c < cols; c++) numbers[c] += b[c];
+}
+
+/* ---- what is written -------------------------------------------------------------------------- */
 
 typedef struct adcl_dropout {
     uint drops; /* 0: no element is dropped, the rest is not read */
@@ -199,7 +228,7 @@ typedef struct adcl_dropout {
     uint cols; /* of the matrix whose elements are numbered */
 } adcl_dropout;
 
-/* Where a result goes: out = own + mask∘scale·(tile + bias). `own` and `bias` may be NULL. Pointers
+/* Where a result goes: out = own + mask∘scale·(numbers + bias). `own` and `bias` may be NULL. Pointers
  * point to the first row and column of the tile; row and col say which ones these are. */
 typedef struct adcl_output {
     global const float *own;
@@ -285,74 +314,53 @@ ADCL_INLINE uint adcl_row_of(uint rows, uint count, uint i)
     return (step && row >= middle) || (!step && i == middle && row > 0) ? row : count;
 }
 
-/* Columns [first, cols) of a tile's rows, of whose numbers the last is lane `lanes` − 1 of its row in
- * `numbers`: for what is not worth unrolling. */
-ADCL_INLINE void adcl_write_numbers(uint rows, uint count, uint first, uint cols, uint lanes,
-                                    const float *numbers, const adcl_output *o)
+/* Row i of what is written, column by column. */
+ADCL_INLINE void adcl_write_row(const adcl_output *o, uint i, uint cols, const float *numbers)
 {
     float factors[ADCL_PANEL_COLS];
-    for (uint c = first; c < cols; c++) factors[c - first] = 1.0f;
-    for (uint i = 0; i < rows; i++) {
-        uint row = adcl_row_of(rows, count, i);
-        if (row >= count) continue;
-        if (o->dropout.drops)
-            adcl_dropout_factors(&o->dropout, o->row + row, o->col + first, cols - first, factors);
-        for (uint c = first; c < cols; c++)
-            adcl_write_number(o, row, c, numbers[i * ADCL_PANEL_COLS + lanes - (cols - c)],
-                              factors[c - first]);
-    }
+    for (uint c = 0; c < cols; c++) factors[c] = 1.0f;
+    if (o->dropout.drops)
+        adcl_dropout_factors(&o->dropout, o->row + i, o->col, cols, factors);
+    for (uint c = 0; c < cols; c++) adcl_write_number(o, i, c, numbers[c], factors[c]);
 }
 
-/* The whole vectors of a tile. */
-ADCL_INLINE void adcl_write_vectors(uint rows, uint count, uint vectors, const adcl_tile *tile,
-                                    const adcl_output *o)
+/* A whole tile of a whole panel, where nothing is dropped: nearly all of them. */
+ADCL_INLINE void adcl_write_whole(uint rows, const float *numbers, const adcl_output *o)
 {
-    ADCL_EACH(i, ADCL_ROWS, rows) {
-        uint row = adcl_row_of(rows, count, i);
-        if (row >= count) continue;
-        global float *out = o->out + row * o->out_stride;
-        global const float *own = o->own + row * o->own_stride;
-        ADCL_EACH(j, ADCL_PANEL, vectors) {
-            REAL value = tile->full[i][j];
-            if (o->bias) value += ADCL_LOAD(o->bias + j * ADCL_WIDTH);
-            value *= o->scale;
-            if (o->own) value += ADCL_LOAD(own + j * ADCL_WIDTH);
+    REAL bias[ADCL_PANEL];
+    ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL)
+        bias[j] = o->bias ? ADCL_LOAD(o->bias + j * ADCL_WIDTH) : (REAL)(0.0f);
+    const float scale = o->scale;
+    global float *out = o->out;
+    global const float *own = o->own;
+    for (uint i = 0; i < rows; i++, numbers += ADCL_PANEL_COLS, out += o->out_stride) {
+        ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL) {
+            REAL value = scale * (ADCL_LOAD(numbers + j * ADCL_WIDTH) + bias[j]);
+            if (own) value += ADCL_LOAD(own + j * ADCL_WIDTH);
             ADCL_STORE(value, out + j * ADCL_WIDTH);
         }
+        if (own) own += o->own_stride;
     }
 }
 
-/* The `count` rows of a tile of `rows`. Of vectors that overlap what is before them, only the columns
- * that are new are written: out may be own, and must be added to once. */
-ADCL_INLINE void adcl_write(uint rows, uint count, adcl_panel p, const adcl_tile *tile,
+/* The `count` rows of a tile of `rows`. */
+ADCL_INLINE void adcl_write(uint rows, uint count, uint cols, const float *numbers,
                             const adcl_output *o)
 {
-    float numbers[ADCL_ROWS * ADCL_PANEL_COLS];
-    uint whole = p.vectors - p.shifted, done = whole * ADCL_WIDTH;
-    if (o->dropout.drops) {
-        ADCL_EACH(i, ADCL_ROWS, rows)
-            ADCL_EACH(j, ADCL_PANEL, whole)
-                ADCL_STORE(tile->full[i][j], numbers + i * ADCL_PANEL_COLS + j * ADCL_WIDTH);
-        adcl_write_numbers(rows, count, 0, done, done, numbers, o);
-    } else {
-        adcl_write_vectors(rows, count, whole, tile, o);
+    if (count == rows && cols == ADCL_PANEL_COLS && !o->dropout.drops) {
+        adcl_write_whole(rows, numbers, o);
+        return;
     }
-    if (p.shifted) {
-        ADCL_EACH(i, ADCL_ROWS, rows)
-            ADCL_STORE(tile->full[i][whole], numbers + i * ADCL_PANEL_COLS);
-        adcl_write_numbers(rows, count, done, p.cols, ADCL_WIDTH, numbers, o);
-    }
-    if (p.half_vectors) {
-        ADCL_EACH(i, ADCL_ROWS, rows)
-            ADCL_STORE_HALF(tile->half_full[i], numbers + i * ADCL_PANEL_COLS);
-        adcl_write_numbers(rows, count, done, p.cols, ADCL_WIDTH / 2, numbers, o);
+    for (uint i = 0; i < rows; i++, numbers += ADCL_PANEL_COLS) {
+        uint row = adcl_row_of(rows, count, i);
+        if (row < count) adcl_write_row(o, row, cols, numbers);
     }
 }
 
 /* ---- panels ----------------------------------------------------------------------------------- */
 
-/* The factors and the output of panel `c`, from those of the first. */
-ADCL_INLINE void adcl_at_column(adcl_factors *f, adcl_output *o, uint c)
+/* Goes on by `c` columns. */
+ADCL_INLINE void adcl_advance(adcl_factors *f, adcl_output *o, uint c)
 {
     f->b += c;
     if (o->own) o->own += c;
@@ -361,65 +369,43 @@ ADCL_INLINE void adcl_at_column(adcl_factors *f, adcl_output *o, uint c)
     o->col += c;
 }
 
-ADCL_INLINE void adcl_do_panel(uint rows, uint count, adcl_panel p, const adcl_factors *f,
-                               const adcl_output *o)
-{
-    adcl_tile tile;
-    adcl_multiply(rows, p, f, &tile);
-    adcl_write(rows, count, p, &tile, o);
-}
-
-ADCL_INLINE void adcl_sum_panel(adcl_panel p, const adcl_factors *f, const adcl_output *o)
-{
-    adcl_tile tile;
-    adcl_sum_columns(p, f->b, f->b_stride, f->depth, &tile);
-    adcl_write(ADCL_FEW_ROWS, 1, p, &tile, o);
-}
-
-/* Does `call` for each panel of columns [first, last) of `size`, where it is to find panel p, factors
- * g and output q. */
-#define ADCL_EACH_PANEL(full, last_vectors, last_shifted, last_half, first, last, size, call)      \
+/* For each panel of columns [first, last) of `size`, whose last is made by `last_panel` if it is not a
+ * whole one: numbers of `cols` columns, from factors g, which go to q. */
+#define ADCL_EACH_PANEL(first, last, size, call)                                                   \
+    float memory[ADCL_NUMBERS];                                                                    \
+    float *numbers = memory + ADCL_NUMBERS_BEFORE;                                                 \
+    adcl_factors g = *f;                                                                           \
+    adcl_output q = *o;                                                                            \
+    adcl_advance(&g, &q, first);                                                                   \
     for (uint c = first; c < last; c += ADCL_PANEL_COLS) {                                         \
-        adcl_factors g = *f;                                                                       \
-        adcl_output q = *o;                                                                        \
-        adcl_at_column(&g, &q, c);                                                                 \
         uint cols = min(size - c, (uint)ADCL_PANEL_COLS);                                          \
-        if (full && cols == ADCL_PANEL_COLS) {                                                     \
-            adcl_panel p = {ADCL_PANEL, 0, 0, ADCL_PANEL_COLS};                                    \
-            call;                                                                                  \
-        } else if (last_vectors + last_half > 0) {                                                 \
-            adcl_panel p = {last_vectors, last_shifted, last_half, cols};                          \
-            call;                                                                                  \
-        }                                                                                          \
+        call                                                                                       \
+        adcl_advance(&g, &q, ADCL_PANEL_COLS);                                                     \
     }
-#define ADCL_EACH_R_PANEL(first, last, size, call)                                                 \
-    ADCL_EACH_PANEL(ADCL_R_FULL, ADCL_R_VECTORS, ADCL_R_SHIFTED, ADCL_R_HALF, first, last, size, call)
-#define ADCL_EACH_D_PANEL(first, last, size, call)                                                 \
-    ADCL_EACH_PANEL(ADCL_D_FULL, ADCL_D_VECTORS, ADCL_D_SHIFTED, ADCL_D_HALF, first, last, size, call)
 
 /* out (count, R) or (count, D) for columns [first, last), which begin and end with panels, in tiles of
- * ROWS or of FEW_ROWS. These four stay functions: everything else is inlined into them, and a compiler
- * has each of them to do once. */
-#define ADCL_COLUMNS(name, each_panel, rows)                                                       \
+ * ROWS or of FEW_ROWS. */
+#define ADCL_COLUMNS(name, rows, has_whole, whole_panel, last_panel)                               \
     ADCL_APART void name(uint count, uint first, uint last, uint size, const adcl_factors *f,      \
                          const adcl_output *o)                                                     \
     {                                                                                              \
-        each_panel(first, last, size, adcl_do_panel(rows, count, p, &g, &q))                       \
+        ADCL_EACH_PANEL(first, last, size,                                                         \
+                        if (has_whole && cols == ADCL_PANEL_COLS) whole_panel(cols, &g, numbers);  \
+                        else last_panel(cols, &g, numbers);                                        \
+                        adcl_write(rows, count, cols, numbers, &q);)                               \
     }
-ADCL_COLUMNS(adcl_r_columns, ADCL_EACH_R_PANEL, ADCL_ROWS)
-ADCL_COLUMNS(adcl_d_columns, ADCL_EACH_D_PANEL, ADCL_ROWS)
-ADCL_COLUMNS(adcl_r_columns_few, ADCL_EACH_R_PANEL, ADCL_FEW_ROWS)
-ADCL_COLUMNS(adcl_d_columns_few, ADCL_EACH_D_PANEL, ADCL_FEW_ROWS)
+ADCL_COLUMNS(adcl_r_columns, ADCL_ROWS, ADCL_R_FULL, adcl_whole_panel, adcl_last_r)
+ADCL_COLUMNS(adcl_d_columns, ADCL_ROWS, ADCL_D_FULL, adcl_whole_panel, adcl_last_d)
+ADCL_COLUMNS(adcl_r_columns_few, ADCL_FEW_ROWS, ADCL_R_FULL, adcl_whole_panel_few, adcl_last_r_few)
+ADCL_COLUMNS(adcl_d_columns_few, ADCL_FEW_ROWS, ADCL_D_FULL, adcl_whole_panel_few, adcl_last_d_few)
 
-/* Sums of B's columns. */
-#define ADCL_SUMS(name, each_panel)                                                                \
-    ADCL_APART void name(uint first, uint last, uint size, const adcl_factors *f,                  \
-                         const adcl_output *o)                                                     \
-    {                                                                                              \
-        each_panel(first, last, size, adcl_sum_panel(p, &g, &q))                                   \
-    }
-ADCL_SUMS(adcl_r_sums, ADCL_EACH_R_PANEL)
-ADCL_SUMS(adcl_d_sums, ADCL_EACH_D_PANEL)
+/* out (1, C) for columns [first, last): the sums of B's. */
+ADCL_APART void adcl_column_sums(uint first, uint last, uint size, const adcl_factors *f,
+                                 const adcl_output *o)
+{
+    ADCL_EACH_PANEL(first, last, size, adcl_sum_columns(cols, &g, numbers);
+                    adcl_write(ADCL_FEW_ROWS, 1, cols, numbers, &q);)
+}
 
 /* Columns [*first, *last) of `size` that are this item's of `items`: whole panels. */
 ADCL_INLINE void adcl_share_panels(uint item, uint items, uint size, uint *first, uint *last)
@@ -443,7 +429,7 @@ ADCL_INLINE void adcl_take_rows(uint rows, uint count, global const float *a, ul
 
 /* h = act(z) for `count` rows; columns [first, last) where numbers are taken one by one. */
 ADCL_INLINE void adcl_activate(uint count, global const float *z, ulong z_stride, global float *h,
-                   ulong h_stride, uint first, uint last)
+                               ulong h_stride, uint first, uint last)
 {
     for (uint i = 0; i < count; i++, z += z_stride, h += h_stride) {
 #if ADCL_ELEMENTWISE
@@ -457,8 +443,7 @@ ADCL_INLINE void adcl_activate(uint count, global const float *z, ulong z_stride
 
 /* dz = dz ∘ act′(z), likewise. For log_sumexp the first number of each row of dz is dh. */
 ADCL_INLINE void adcl_activate_bwd(uint count, global const float *z, global float *dz,
-                                   ulong stride,
-                       uint first, uint last)
+                                   ulong stride, uint first, uint last)
 {
     for (uint i = 0; i < count; i++, z += stride, dz += stride) {
 #if ADCL_ELEMENTWISE
@@ -729,7 +714,7 @@ ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ul
                 global float *sums = b_down + b_down_offset;
                 adcl_factors f = {.b = b, .b_stride = z_stride, .depth = depth};
                 adcl_output o = {.own = sums, .scale = 1.0f, .out = sums};
-                adcl_r_sums(0, bottleneck, bottleneck, &f, &o);
+                adcl_column_sums(0, bottleneck, bottleneck, &f, &o);
             }
         }
         return;
@@ -750,7 +735,7 @@ ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ul
             global float *sums = b_up + b_up_offset;
             adcl_factors f = {.b = b, .b_stride = du_stride, .depth = depth};
             adcl_output o = {.own = sums, .scale = scaling, .out = sums};
-            adcl_d_sums(first, last, hidden, &f, &o);
+            adcl_column_sums(first, last, hidden, &f, &o);
         }
     }
 }

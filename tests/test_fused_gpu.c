@@ -140,22 +140,30 @@ static void compare_with_reference(adcl_context *ctx, const shape *s, bool in_pl
     discard(&expected);
 }
 
-/* One R for each width of a tile, and one beyond; the softmax family, which needs whole rows, in all
- * of them. */
-Test(fused_gpu, agrees_with_the_reference_on_every_tile, .timeout = 900)
+/* One activation for each width of a tile, for every pair is a program that takes a driver seconds. */
+static adcl_activation activation_for(size_t bottleneck_size)
 {
-    static const size_t bottlenecks[] = {24, 64, 100, 200, 300};
-    static const adcl_activation activations[] = {
-        ADCL_ACTIVATION_GELU, ADCL_ACTIVATION_SOFTMAX, ADCL_ACTIVATION_LOG_SOFTMAX,
-        ADCL_ACTIVATION_LOG_SUMEXP};
+    return bottleneck_size <= 32    ? ADCL_ACTIVATION_GELU
+           : bottleneck_size <= 64  ? ADCL_ACTIVATION_SOFTMAX
+           : bottleneck_size <= 128 ? ADCL_ACTIVATION_LOG_SUMEXP
+           : bottleneck_size <= 256 ? ADCL_ACTIVATION_LOG_SOFTMAX
+                                    : ADCL_ACTIVATION_SOFTMAX;
+}
+
+/* Sizes as in test_pass.c, each as N, D and R, and a tile's width that they miss. */
+Test(fused_gpu, agrees_with_the_reference_over_sizes_on_every_tile, .timeout = 900)
+{
+    static const size_t sizes[13] = {1, 2, 3, 7, 16, 33, 63, 64, 65, 127, 384, 768, 1000};
     adcl_context *ctx = create_context();
-    for (size_t i = 0; i < sizeof bottlenecks / sizeof bottlenecks[0]; i++)
-        for (size_t k = 0; k < sizeof activations / sizeof activations[0]; k++) {
-            shape many = {150, 151, 77, bottlenecks[i], activations[k]};
-            shape few = {9, 151, 77, bottlenecks[i], activations[k]};
-            compare_with_reference(ctx, &many, i % 2 == 0);
-            compare_with_reference(ctx, &few, i % 2 == 1);
-        }
+    for (size_t i = 0; i < 13; i++) {
+        size_t rows = sizes[i], d = sizes[(i + 4) % 13], r = sizes[(i + 8) % 13];
+        shape s = {rows, rows + 2, d, r, activation_for(r)};
+        compare_with_reference(ctx, &s, i % 2 == 0);
+    }
+    shape wide = {150, 151, 77, 200, activation_for(200)};
+    compare_with_reference(ctx, &wide, false);
+    wide.rows = 9;
+    compare_with_reference(ctx, &wide, true);
     adcl_context_destroy(&ctx);
 }
 
