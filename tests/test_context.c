@@ -426,7 +426,7 @@ static void pause_for(long milliseconds)
 static void end_application(application *app)
 {
     CLBlastClearCache();
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 1000; i++) {
         if (context_references(app->context) == app->context_references &&
             queue_references(app->queue) == app->queue_references)
             break;
