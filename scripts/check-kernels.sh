@@ -46,7 +46,6 @@ compile_with() # CLANG FILE VARIANT OPTION…
 compile() # FILE VARIANT OPTION…: for three targets; the CPU plan is no code for GPUs
 {
     compile_with clang "$@" -target spir64 -fsyntax-only
-    count=$((count + 1))
     [ "$1" != cl/fused_cpu.cl ] || return 0
     compile_with clang "$@" -target amdgcn-amd-amdhsa -mcpu=gfx906 -nogpulib -S -o /dev/null
     compile_with clang "$@" -target nvptx64-nvidia-nvcl -S -o /dev/null
@@ -59,25 +58,27 @@ tiles() # the tiles of the GPU plan, as options
         sed 's/\(.*\) \(.*\) \(.*\) \(.*\)/-DADCL_GROUP=\1 -DADCL_COLS=\2 -DADCL_ITEM_ROWS=\3 -DADCL_STEP=\4/'
 }
 
-check_all()
+programs() # lines of FILE VARIANT OPTION…
 {
-    count=0
     for file in cl/*.cl; do
         case $file in cl/common.cl | cl/activation_math.cl | cl/fused_gpu_tile.cl) continue ;; esac
-        for variant in $(variants "$file"); do compile "$file" "$variant"; done
+        for variant in $(variants "$file"); do echo "$file $variant"; done
     done
     for width in 1 4 8 16; do
-        compile cl/fused_cpu.cl 6 -DADCL_WIDTH=$width -DADCL_R_VECTORS=2 -DADCL_R_SHIFTED=1 \
-            -DADCL_D_VECTORS=1 -DADCL_D_HALF=1
+        echo "cl/fused_cpu.cl 6 -DADCL_WIDTH=$width -DADCL_R_VECTORS=2 -DADCL_R_SHIFTED=1" \
+            "-DADCL_D_VECTORS=1 -DADCL_D_HALF=1"
     done
-    tiles > "$scratch/tiles"
-    while read -r tile; do
-        # shellcheck disable=SC2086 # several options
-        compile cl/fused_gpu.cl 0 $tile -DADCL_DROPOUT=1
-        # shellcheck disable=SC2086
-        compile cl/fused_gpu_gradients.cl 0 $tile -DADCL_DROPOUT=1
-    done < "$scratch/tiles"
-    echo "$count programs compile without a warning for spir64, amdgcn and nvptx64"
+    tiles | while read -r tile; do
+        echo "cl/fused_gpu.cl 0 $tile -DADCL_DROPOUT=1"
+        echo "cl/fused_gpu_gradients.cl 0 $tile -DADCL_DROPOUT=1"
+    done
+}
+
+check_all() # as many at a time as there are processors
+{
+    programs > "$scratch/programs"
+    xargs -P "$(nproc)" -L 1 scripts/check-kernels.sh --program < "$scratch/programs"
+    echo "$(wc -l < "$scratch/programs") programs compile without a warning for spir64, amdgcn and nvptx64"
 }
 
 # ---- registers -----------------------------------------------------------------------------------
@@ -161,6 +162,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 case ${1-} in
 --registers) show_registers ;;
+--program) shift; compile "$@" ;; # of check_all
 '') check_all ;;
 *) sed -n '5,12s/^# *//p' "$0" >&2; exit 2 ;;
 esac

@@ -6,10 +6,10 @@
 #          scripts/test.sh --all        every check: what continuous integration runs
 #
 #   gcc        every test
-#   clang      every test, built by clang
-#   asan       every test under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
+#   clang      all but the suite `long`, built by clang
+#   asan       the same under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
 #   tsan       the tests with threads under ThreadSanitizer
-#   coverage   every test; lines and branches of src that they reach
+#   coverage   all but the suite `long`; lines and branches of src that they reach
 #   oclgrind   every kernel in a simulated device that finds bad accesses, races and API misuse
 #   kernels    every kernel through clang's OpenCL front end, and its code for GPUs
 #   install    the examples against an installed library, found by pkg-config
@@ -73,14 +73,19 @@ END
     failed=$((failed + ${counts#* }))
 }
 
-build_and_run() # NAME [MESON OPTION…]
+check_gcc()
 {
-    if build "$@"; then run_tests "$1"; else verdict 1 "build of $1"; fi
+    if CC=gcc build gcc; then run_tests gcc; else verdict 1 'build of gcc'; fi
 }
 
-check_gcc() { CC=gcc build_and_run gcc; }
-
-check_clang() { CC=clang CXX=clang++ build_and_run clang; }
+check_clang()
+{
+    if CC=clang CXX=clang++ build clang; then
+        run_tests clang --no-suite long
+    else
+        verdict 1 'build of clang'
+    fi
+}
 
 # Criterion does not see what the sanitizers say when a test's process ends, so it goes to files.
 # LeakSanitizer's own tracer sometimes dies beside the driver's threads, which is no finding. Leaks of
@@ -94,7 +99,7 @@ check_asan()
     ASAN_OPTIONS="log_path=$logs/asan:detect_stack_use_after_return=1" \
         UBSAN_OPTIONS="log_path=$logs/ubsan:print_stacktrace=1:halt_on_error=1" \
         LSAN_OPTIONS="suppressions=$PWD/tests/driver_leaks.txt:print_suppressions=0" \
-        run_tests asan --timeout-multiplier 4
+        run_tests asan --no-suite long --timeout-multiplier 4
     local status=0
     grep -hE -A 40 'ERROR: |runtime error: ' -r "$logs" && status=1
     verdict $status 'the sanitizers find nothing'
@@ -110,7 +115,7 @@ check_coverage()
 {
     CC=gcc build coverage -Db_coverage=true || { verdict 1 'build of coverage'; return; }
     find build/coverage -name '*.gcda' -delete
-    run_tests coverage
+    run_tests coverage --no-suite long
     local status=0
     gcovr --root . --filter src/ --exclude-throw-branches --exclude-unreachable-branches \
         --fail-under-line 90 --fail-under-branch 75 --print-summary \

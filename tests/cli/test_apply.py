@@ -190,7 +190,6 @@ class Apply(CliTest):
         cut.write_bytes(self.adapter.read_bytes()[:-1])
         refused("cut.safetensors", cut, self.x_path)
         refused("x.npy", self.x_path, self.x_path)
-        refused("fused", self.adapter, self.x_path, "--engine", "fused")
 
     def test_gradients_of_another_shape_are_refused(self):
         dy = write_npy(self.path("dy.npy"), (HIDDEN, ROWS), self.x.values)

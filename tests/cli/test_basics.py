@@ -116,7 +116,6 @@ class Usage(CliTest):
         self.refused(*init, "--device", "no such device", says=["no such device", "0:0"])
         self.refused(*init, environment={"ADCL_DEVICE": "no such device"}, says="no such device")
         self.refused(*init, environment={"ADCL_ENGINE": "quick"}, says="quick")
-        self.refused(*init, "--engine", "fused", says="fused")
 
     def test_quiet_and_verbose(self):
         init = [PROGRAM, "init", "--hidden", "4", "-o", self.path("a")]
