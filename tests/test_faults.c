@@ -495,17 +495,17 @@ static void require_injectors(void)
     tear_down(&w);
 }
 
-/* Fails when a put that failed left a temporary file. */
-static void remove_cache(void)
+/* Removes the cache folder with all that is in it, and tells how many files that was. */
+static size_t remove_cache(void)
 {
     char pattern[80];
     glob_t found;
     snprintf(pattern, sizeof pattern, "%s/*", cache_path);
-    require(glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc == 1,
-            "%s: expected one file", cache_path);
-    remove(found.gl_pathv[0]);
-    globfree(&found);
+    size_t count = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    for (size_t i = 0; i < count; i++) remove(found.gl_pathv[i]);
+    if (count > 0) globfree(&found);
     remove(cache_path);
+    return count;
 }
 
 /* ---- the model's folder -----------------------------------------------------------------------*/
@@ -556,11 +556,14 @@ int main(int argc, char **argv)
     snprintf(cache_path, sizeof cache_path, "faults-%s-%d.cache", faults->what, lasting);
     snprintf(model_path, sizeof model_path, "faults-%s-%d.model", faults->what, lasting);
     make_model();
+    remove_cache(); /* of a run that was killed */
     require_injectors();
     for (size_t stage = 0; stage < STAGE_COUNT; stage++) sweep(stage, faults, lasting);
     remove_model();
     remove(adapter_path);
     remove(checkpoint_path);
-    remove_cache();
+    size_t cached = remove_cache();
+    require(cached == 1, "%s: expected one file, got %zu: a put that failed left another", cache_path,
+            cached);
     return 0;
 }
