@@ -84,9 +84,9 @@ kernel void adcl_mse_fwd(global const float *predictions, ulong predictions_offs
             float16 difference = vload16(0, p + c) - vload16(0, t + c);
             lanes += difference * difference;
         }
-        float8 eight = lanes.lo + lanes.hi;
-        float4 four = eight.lo + eight.hi;
-        float row_sum = (four.x + four.z) + (four.y + four.w);
+        float sums[16], row_sum = 0.0f;
+        vstore16(lanes, 0, sums);
+        for (uint lane = 0; lane < 16; lane++) row_sum += sums[lane];
         for (; c < cols; c++) row_sum += (p[c] - t[c]) * (p[c] - t[c]);
         sum += row_sum;
     }
