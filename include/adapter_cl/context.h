@@ -68,7 +68,7 @@ ADCL_API const char *adcl_device_list_note(const adcl_device_list *list);
 typedef enum adcl_engine {
     ADCL_ENGINE_AUTO = 0,
     ADCL_ENGINE_GEMM,      /* CLBlast for the products, small kernels for the rest */
-    ADCL_ENGINE_FUSED,     /* one kernel a pass, by the plan for the kind of device */
+    ADCL_ENGINE_FUSED,     /* a pass in one to four kernels, by the plan for the device */
     ADCL_ENGINE_REFERENCE  /* plain C in double on the host: slow, exact, blocks */
 } adcl_engine;
 
@@ -163,8 +163,8 @@ typedef struct adcl_context adcl_context;
 /* Opens a device. params may be NULL: the defaults above. On success the caller owns *out, on
  * failure *out is NULL and `error` (may be NULL) says why; when a selector matches nothing, with
  * the list of what there is; when there is no platform, with the package to install.
- * Errors: INVALID_ARGUMENT, NO_DEVICE, NOT_FOUND (ADCL_ENGINE, ADCL_TUNING), UNSUPPORTED (engine
- * fused), OUT_OF_HOST_MEMORY, OPENCL. */
+ * Errors: INVALID_ARGUMENT, NO_DEVICE, NOT_FOUND (ADCL_ENGINE, ADCL_TUNING, ADCL_FUSED_PLAN),
+ * OUT_OF_HOST_MEMORY, OPENCL. */
 ADCL_API adcl_status adcl_context_create(adcl_context **out, const adcl_context_params *params,
                                          adcl_error *error);
 

@@ -32,8 +32,9 @@ typedef struct adcl_workspace_params {
 
 typedef struct adcl_workspace adcl_workspace;
 
-/* The caller owns *out; on failure *out is NULL. Blocks: on a CPU device CLBlast's first use
- * compiles for 10 to 20 seconds unless the driver has it cached (said in the log at INFO).
+/* The caller owns *out; on failure *out is NULL. Blocks while the driver compiles: for
+ * `fused` a few seconds, for `gemm` on a CPU device 10 to 20, for CLBlast's first use compiles all of it
+ * (said in the log at INFO), unless the driver has it cached.
  * Errors: INVALID_ARGUMENT, SIZE_OVERFLOW, UNSUPPORTED (engine), OUT_OF_HOST_MEMORY,
  * OUT_OF_DEVICE_MEMORY, OPENCL, CLBLAST, PROGRAM_BUILD. */
 ADCL_API adcl_status adcl_workspace_create(adcl_workspace **out, adcl_context *ctx,

@@ -54,6 +54,10 @@ struct adcl_workspace {
 /* True when dropout is active: in training, with a probability above 0. */
 bool adcl__workspace_drops(const adcl_workspace *ws);
 
+/* A matrix of an engine's state; *out stays NULL, and nothing is made, when it has no rows or columns:
+ * so engines say which of their matrices a workspace does without. */
+adcl_status adcl__make_matrix(adcl_context *ctx, size_t rows, size_t cols, adcl_tensor **out);
+
 extern const adcl__engine_functions adcl__engine_fused_cpu;
 extern const adcl__engine_functions adcl__engine_fused_gpu;
 extern const adcl__engine_functions adcl__engine_gemm;

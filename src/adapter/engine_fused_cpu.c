@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* engine_fused_cpu.c – whole passes in one to three launches of cl/fused_cpu.cl.
+/* engine_fused_cpu.c – whole passes in one to four launches of cl/fused_cpu.cl.
  *
  *   forward    one launch, two for few rows               z, h
  *   backward   transpose the kernels                      w_up_t, w_down_t
@@ -56,12 +56,6 @@ static adcl_status fused_bytes(adcl_context *ctx, const adcl_workspace *ws, size
     return ADCL_OK;
 }
 
-/* None when cols is 0. */
-static adcl_status make_matrix(adcl_context *ctx, size_t rows, size_t cols, adcl_tensor **out)
-{
-    return cols == 0 ? ADCL_OK : adcl_tensor_create(out, ctx, ADCL_F32, rows, cols);
-}
-
 static adcl_status fused_prepare(adcl_context *ctx, adcl_workspace *ws)
 {
     fused_state *s = ws->state = calloc(1, sizeof *s);
@@ -70,12 +64,12 @@ static adcl_status fused_prepare(adcl_context *ctx, adcl_workspace *ws)
     s->program =
         adcl__fused_cpu_describe(ctx, ws->activation, ws->hidden_size, ws->bottleneck_size);
     fused_columns columns = columns_of(ws);
-    ADCL_TRY(make_matrix(ctx, ws->max_rows, columns.z, &s->z));
-    ADCL_TRY(make_matrix(ctx, ws->max_rows, columns.h, &s->h));
-    ADCL_TRY(make_matrix(ctx, ws->max_rows, columns.dz, &s->dz));
-    ADCL_TRY(make_matrix(ctx, ws->max_rows, columns.du, &s->du));
-    ADCL_TRY(make_matrix(ctx, ws->hidden_size, columns.w_up_t, &s->w_up_t));
-    return make_matrix(ctx, ws->bottleneck_size, columns.w_down_t, &s->w_down_t);
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.z, &s->z));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.h, &s->h));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.dz, &s->dz));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.du, &s->du));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->hidden_size, columns.w_up_t, &s->w_up_t));
+    return adcl__make_matrix(ctx, ws->bottleneck_size, columns.w_down_t, &s->w_down_t);
 }
 
 static void fused_release(adcl_workspace *ws)

@@ -46,11 +46,6 @@ static adcl_status fused_bytes(adcl_context *ctx, const adcl_workspace *ws, size
     return ADCL_OK;
 }
 
-static adcl_status make_matrix(adcl_context *ctx, size_t rows, size_t cols, adcl_tensor **out)
-{
-    return rows == 0 ? ADCL_OK : adcl_tensor_create(out, ctx, ADCL_F32, rows, cols);
-}
-
 static adcl_status fused_prepare(adcl_context *ctx, adcl_workspace *ws)
 {
     fused_state *s = ws->state = calloc(1, sizeof *s);
@@ -58,9 +53,9 @@ static adcl_status fused_prepare(adcl_context *ctx, adcl_workspace *ws)
         return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "workspace: no memory for it");
     ADCL_TRY(adcl__fused_gpu_choose(ctx, ws->max_rows, ws->bottleneck_size, &s->tiles));
     fused_rows rows = rows_of(ws, &s->tiles);
-    ADCL_TRY(make_matrix(ctx, rows.z, ws->bottleneck_size, &s->z));
-    ADCL_TRY(make_matrix(ctx, rows.h, ws->width, &s->h));
-    ADCL_TRY(make_matrix(ctx, rows.dz, ws->bottleneck_size, &s->dz));
+    ADCL_TRY(adcl__make_matrix(ctx, rows.z, ws->bottleneck_size, &s->z));
+    ADCL_TRY(adcl__make_matrix(ctx, rows.h, ws->width, &s->h));
+    ADCL_TRY(adcl__make_matrix(ctx, rows.dz, ws->bottleneck_size, &s->dz));
     if (sums_bytes(ws) > 0) ADCL_TRY(adcl__buffer_create(ctx, sums_bytes(ws), NULL, &s->sums));
     return ADCL_OK;
 }

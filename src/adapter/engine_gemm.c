@@ -78,13 +78,6 @@ static adcl_status gemm_bytes(adcl_context *ctx, const adcl_workspace *ws, size_
     return ADCL_OK;
 }
 
-/* A matrix of `cols` columns for all rows; none when cols is 0. */
-static adcl_status make_matrix(adcl_context *ctx, const adcl_workspace *ws, size_t cols,
-                               adcl_tensor **out)
-{
-    return cols == 0 ? ADCL_OK : adcl_tensor_create(out, ctx, ADCL_F32, ws->max_rows, cols);
-}
-
 /* With other parameters than its own CLBlast adds in another order. */
 static void name_parameters(adcl_context *ctx, adcl_workspace *ws)
 {
@@ -105,11 +98,11 @@ static adcl_status gemm_prepare(adcl_context *ctx, adcl_workspace *ws)
     gemm_columns columns = columns_of(ws);
     size_t products;
     ADCL_TRY(product_scratch(ctx, ws, &products));
-    ADCL_TRY(make_matrix(ctx, ws, columns.z, &s->z));
-    ADCL_TRY(make_matrix(ctx, ws, columns.h, &s->h));
-    ADCL_TRY(make_matrix(ctx, ws, columns.dz, &s->dz));
-    ADCL_TRY(make_matrix(ctx, ws, columns.dh, &s->dh));
-    ADCL_TRY(make_matrix(ctx, ws, columns.du, &s->du));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.z, &s->z));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.h, &s->h));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.dz, &s->dz));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.dh, &s->dh));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.du, &s->du));
     if (products > 0) ADCL_TRY(adcl__buffer_create(ctx, products, NULL, &s->products));
     if (sums_bytes(ws) > 0) ADCL_TRY(adcl__buffer_create(ctx, sums_bytes(ws), NULL, &s->sums));
     return ADCL_OK;

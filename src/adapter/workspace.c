@@ -15,6 +15,11 @@ bool adcl__workspace_drops(const adcl_workspace *ws)
     return ws->mode == ADCL_TRAINING && ws->dropout > 0.0f;
 }
 
+adcl_status adcl__make_matrix(adcl_context *ctx, size_t rows, size_t cols, adcl_tensor **out)
+{
+    return rows == 0 || cols == 0 ? ADCL_OK : adcl_tensor_create(out, ctx, ADCL_F32, rows, cols);
+}
+
 /* ---- making and destroying --------------------------------------------------------------------*/
 
 static adcl_status read_workspace_params(adcl_context *ctx, const adcl_adapter *a,

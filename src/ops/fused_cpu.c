@@ -2,6 +2,7 @@
 #include "ops/fused_cpu.h"
 
 #include "base/size.h"
+#include "ops/activation.h"
 #include "runtime/program.h"
 
 #include <stdio.h>
@@ -111,11 +112,6 @@ static size_t column_shares(const adcl__fused_cpu *program, size_t columns, size
     return least(panels_of(program, columns), wanted);
 }
 
-static bool takes_rows(const adcl__fused_cpu *program)
-{
-    return program->activation >= ADCL_ACTIVATION_SOFTMAX;
-}
-
 /* ---- arguments -------------------------------------------------------------------------------- */
 
 /* Scratch: buffer and row stride; it begins at the buffer's begin. */
@@ -164,7 +160,7 @@ static adcl_status forward_few(adcl_context *ctx, const adcl__fused_pass *p, con
     const adcl__fused_cpu *program = p->program;
     size_t row_blocks = blocks_of(x->rows, FEW_ROWS);
     size_t column_blocks =
-        takes_rows(program) ? 1 : column_shares(program, program->bottleneck, row_blocks);
+        adcl__activation_mixes_columns(program->activation) ? 1 : column_shares(program, program->bottleneck, row_blocks);
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(x),          ADCL__TENSOR_ARGS(p->w_down),
         ADCL__VECTOR_ARGS(p->b_down),  SCRATCH_ARGS(p->z),
@@ -223,7 +219,7 @@ static adcl_status backward_few(adcl_context *ctx, const adcl__fused_pass *p, in
     const adcl__fused_cpu *program = p->program;
     const adcl__dropout_mask *mask = mask_of(p);
     size_t row_blocks = blocks_of(dy->rows, FEW_ROWS);
-    bool whole_rows = takes_rows(program) || p->mask != NULL;
+    bool whole_rows = adcl__activation_mixes_columns(program->activation) || p->mask != NULL;
     size_t column_blocks =
         whole_rows ? 1 : column_shares(program, program->bottleneck, row_blocks);
     const adcl__argument arguments[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fused_cpu.h – the kernels of cl/fused_cpu.cl: whole passes of an adapter in one to three launches, for
+/* fused_cpu.h – the kernels of cl/fused_cpu.cl: whole passes of an adapter in one to four launches, for
  * devices that are CPUs. N rows, D hidden, R bottleneck, W columns of h (R; 1 for log_sumexp). */
 #ifndef ADCL_OPS_FUSED_CPU_H
 #define ADCL_OPS_FUSED_CPU_H
@@ -8,7 +8,7 @@
 
 #include <adapter_cl/activation.h>
 
-/* The program for one pair of sizes, and how its work is cut. */
+/* The program for an activation and a pair of sizes, and how its work is cut. */
 typedef struct adcl__fused_cpu {
     adcl_activation activation;
     size_t hidden, bottleneck, width; /* D, R, W */
