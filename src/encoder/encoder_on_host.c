@@ -54,12 +54,6 @@ adcl_status adcl__encoder_reference_forward(const adcl__encoder_pass *p,
     return logits == NULL ? ADCL_OK : adcl__matrix_from_host(p->ctx, ws->host_logits, logits);
 }
 
-/* Adds an array of the gradients to that of the set. */
-typedef struct adder {
-    const adcl__encoder_pass *p;
-    adcl_status status;
-} adder;
-
 static const adcl__set_entry *entry_named(const adcl_adapter_set *set, const char *name)
 {
     for (size_t e = 0; e < set->entry_count; e++)
@@ -67,6 +61,7 @@ static const adcl__set_entry *entry_named(const adcl_adapter_set *set, const cha
     return NULL;
 }
 
+/* Adds an array of the gradients to that of the set. */
 static adcl_status add_gradient(void *user, const char *name, float **values, size_t rows,
                                 size_t cols)
 {

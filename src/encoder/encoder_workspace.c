@@ -6,7 +6,7 @@
  */
 #include "encoder/encoder.h"
 
-#include "base/size.h"
+#include "base/random.h"
 #include "ops/gemm.h"
 
 #include <stdlib.h>
