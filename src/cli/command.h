@@ -45,6 +45,7 @@ extern const command_spec apply_command;
 extern const command_spec train_command;
 extern const command_spec score_command;
 extern const command_spec tokenize_command;
+extern const command_spec convert_command;
 extern const command_spec bench_command;
 extern const command_spec tune_command;
 

@@ -9,7 +9,7 @@
 
 static const command_spec *const commands[] = {
     &devices_command, &init_command,     &info_command,  &apply_command, &train_command,
-    &score_command,   &tokenize_command, &bench_command, &tune_command,
+    &score_command,   &tokenize_command, &convert_command, &bench_command, &tune_command,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
