@@ -24,7 +24,8 @@ variants() # FILE: the numbers of the programs that are made from it
 needs() # FILE: the files that come before it
 {
     case $1 in
-    cl/activation.cl | cl/fused_cpu.cl) echo common activation_math ;;
+    cl/activation.cl) echo common activation_math ;;
+    cl/fused_cpu.cl) echo common activation_math cpu_tile ;;
     cl/fused_gpu.cl) echo common activation_math fused_gpu_tile ;;
     cl/fused_gpu_gradients.cl) echo common fused_gpu_tile ;;
     *) echo common ;;
@@ -61,7 +62,7 @@ tiles() # the tiles of the GPU plan, as options
 programs() # lines of FILE VARIANT OPTION…
 {
     for file in cl/*.cl; do
-        case $file in cl/common.cl | cl/activation_math.cl | cl/fused_gpu_tile.cl) continue ;; esac
+        case $file in cl/common.cl | cl/activation_math.cl | cl/cpu_tile.cl | cl/fused_gpu_tile.cl) continue ;; esac
         for variant in $(variants "$file"); do echo "$file $variant"; done
     done
     for width in 1 4 8 16; do

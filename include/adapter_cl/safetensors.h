@@ -31,7 +31,9 @@ typedef struct adcl_metadata {
     const char *value;
 } adcl_metadata;
 
-/* A file read into memory. Thread-safety: reading an object from many threads is fine. */
+/* A file in memory: read, or mapped where it is large, so it must not be written over in place while
+ * the object lives (this library never does: it renames). Thread-safety: reading an object from many
+ * threads is fine. */
 typedef struct adcl_safetensors adcl_safetensors;
 
 /* Errors: FILE, FORMAT, UNSUPPORTED (a dtype outside dtype.h), SIZE_OVERFLOW, OUT_OF_HOST_MEMORY.

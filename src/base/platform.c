@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,17 +44,32 @@ double adcl__clock_seconds(void)
 
 /* ---- reading ---------------------------------------------------------------------------------*/
 
-static adcl_status read_descriptor(int descriptor, const char *path, unsigned char **bytes,
-                                   size_t *size, adcl_error *error)
+/* Opens a regular file; the caller closes *descriptor. */
+static adcl_status open_regular(const char *path, int *descriptor, size_t *size, adcl_error *error)
 {
-    struct stat status;
-    if (fstat(descriptor, &status) != 0)
-        return adcl__error_set(error, ADCL_ERR_FILE, errno, "%s: cannot be examined: %s", path,
+    /* Without O_NONBLOCK a named pipe would hold the process here; regular files ignore it. */
+    *descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*descriptor < 0)
+        return adcl__error_set(error, ADCL_ERR_FILE, errno, "%s: cannot be opened: %s", path,
                                strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return adcl__error_set(error, ADCL_ERR_FILE, 0, "%s: expected a file, got %s", path,
-                               S_ISDIR(status.st_mode) ? "a folder" : "something else");
-    size_t expected = (size_t)status.st_size;
+    struct stat status;
+    adcl_status failure = ADCL_OK;
+    if (fstat(*descriptor, &status) != 0)
+        failure = adcl__error_set(error, ADCL_ERR_FILE, errno, "%s: cannot be examined: %s", path,
+                                  strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        failure = adcl__error_set(error, ADCL_ERR_FILE, 0, "%s: expected a file, got %s", path,
+                                  S_ISDIR(status.st_mode) ? "a folder" : "something else");
+    if (failure != ADCL_OK)
+        close(*descriptor);
+    else
+        *size = (size_t)status.st_size;
+    return failure;
+}
+
+static adcl_status read_descriptor(int descriptor, const char *path, size_t expected,
+                                   unsigned char **bytes, adcl_error *error)
+{
     unsigned char *buffer = malloc(expected + 1);
     if (buffer == NULL)
         return adcl__error_set(error, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "%s: no memory for %zu bytes",
@@ -71,7 +88,6 @@ static adcl_status read_descriptor(int descriptor, const char *path, unsigned ch
         done += (size_t)step;
     }
     *bytes = buffer;
-    *size = expected;
     return ADCL_OK;
 }
 
@@ -80,14 +96,51 @@ adcl_status adcl__file_read(const char *path, unsigned char **bytes, size_t *siz
 {
     *bytes = NULL;
     *size = 0;
-    /* Without O_NONBLOCK a named pipe would hold the process here; regular files ignore it. */
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0)
-        return adcl__error_set(error, ADCL_ERR_FILE, errno, "%s: cannot be opened: %s", path,
-                               strerror(errno));
-    adcl_status status = read_descriptor(descriptor, path, bytes, size, error);
+    int descriptor;
+    size_t expected = 0;
+    ADCL_TRY(open_regular(path, &descriptor, &expected, error));
+    adcl_status status = read_descriptor(descriptor, path, expected, bytes, error);
+    close(descriptor);
+    if (status == ADCL_OK) *size = expected;
+    return status;
+}
+
+/* What a smaller file is copied for: setting up a mapping takes longer. */
+#define MAPPED_LEAST ((size_t)1 << 20)
+
+/* False where the system does not map this file. */
+static bool map_descriptor(int descriptor, size_t size, adcl__file_view *out)
+{
+    void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (bytes == MAP_FAILED) return false;
+    *out = (adcl__file_view){bytes, size, true};
+    return true;
+}
+
+adcl_status adcl__file_view_open(adcl__file_view *out, const char *path, adcl_error *error)
+{
+    *out = (adcl__file_view){0};
+    int descriptor;
+    size_t size = 0;
+    ADCL_TRY(open_regular(path, &descriptor, &size, error));
+    adcl_status status = ADCL_OK;
+    unsigned char *copy = NULL;
+    if (size < MAPPED_LEAST || !map_descriptor(descriptor, size, out)) {
+        status = read_descriptor(descriptor, path, size, &copy, error);
+        if (status == ADCL_OK) *out = (adcl__file_view){copy, size, false};
+    }
     close(descriptor);
     return status;
+}
+
+void adcl__file_view_close(adcl__file_view *view)
+{
+    void *bytes = (void *)(uintptr_t)view->bytes;
+    if (view->mapped)
+        munmap(bytes, view->size);
+    else
+        free(bytes);
+    *view = (adcl__file_view){0};
 }
 
 bool adcl__file_exists(const char *path)

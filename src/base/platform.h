@@ -29,6 +29,19 @@ double adcl__clock_seconds(void);
 adcl_status adcl__file_read(const char *path, unsigned char **bytes, size_t *size,
                             adcl_error *error);
 
+/* A file's bytes, to be read only: mapped where it is large and the system can, else a copy. A file
+ * that is replaced by renaming, as this library replaces its files, leaves a mapping as it is. */
+typedef struct adcl__file_view {
+    const unsigned char *bytes;
+    size_t size;
+    bool mapped;
+} adcl__file_view;
+
+/* Errors: those of adcl__file_read. On failure *out is all zeros. */
+adcl_status adcl__file_view_open(adcl__file_view *out, const char *path, adcl_error *error);
+/* All zeros are fine. */
+void adcl__file_view_close(adcl__file_view *view);
+
 /* True when something has that name. */
 bool adcl__file_exists(const char *path);
 

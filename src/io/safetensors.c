@@ -21,7 +21,7 @@
 #include <stdlib.h>
 
 struct adcl_safetensors {
-    unsigned char *bytes; /* the file, NULL if it is borrowed */
+    adcl__file_view view; /* all zeros if the bytes are borrowed */
     json_t *header;       /* holds all names and strings */
     adcl_safetensors_entry *entries; /* by place */
     const adcl_safetensors_entry **by_name;
@@ -336,23 +336,21 @@ adcl_status adcl_safetensors_load(adcl_safetensors **out, const char *path, adcl
     if (path == NULL)
         return adcl__error_set(error, ADCL_ERR_INVALID_ARGUMENT, 0,
                                "safetensors: expected the path of a file, got NULL");
-    unsigned char *bytes;
-    size_t size;
-    ADCL_TRY(adcl__file_read(path, &bytes, &size, error));
-    adcl_status status = adcl__safetensors_parse(out, path, bytes, size, error);
-    if (status != ADCL_OK) {
-        free(bytes);
-        return status;
-    }
-    (*out)->bytes = bytes;
-    return ADCL_OK;
+    adcl__file_view view;
+    ADCL_TRY(adcl__file_view_open(&view, path, error));
+    adcl_status status = adcl__safetensors_parse(out, path, view.bytes, view.size, error);
+    if (status == ADCL_OK)
+        (*out)->view = view;
+    else
+        adcl__file_view_close(&view);
+    return status;
 }
 
 void adcl_safetensors_destroy(adcl_safetensors **file)
 {
     if (file == NULL || *file == NULL) return;
     json_decref((*file)->header);
-    free((*file)->bytes);
+    adcl__file_view_close(&(*file)->view);
     free((*file)->entries);
     free((*file)->by_name);
     free((*file)->shapes);

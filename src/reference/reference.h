@@ -45,6 +45,45 @@ void adcl__reference_linear_forward(const adcl__reference_linear *linear, size_t
 void adcl__reference_linear_backward(const adcl__reference_linear *linear, size_t rows,
                                      const double *x, const double *dy, double *dx);
 
+/* ---- layer_norm.c --------------------------------------------------------------------------- */
+
+typedef struct adcl__reference_norm {
+    size_t size;             /* D */
+    double epsilon;          /* added to the variance */
+    const double *weight;    /* (1, D) */
+    const double *bias;      /* (1, D) */
+    double *weight_gradient; /* (1, D), added to; NULL: not wanted */
+    double *bias_gradient;   /* (1, D), added to; NULL: not wanted */
+} adcl__reference_norm;
+
+/* y = x̂ ∘ weight + bias, where x̂ is a row of x less its mean, divided by √(variance + epsilon); the
+ * variance is the mean of the squares, not divided by D − 1. x, y (N, D); y may be x. */
+void adcl__reference_norm_forward(const adcl__reference_norm *norm, size_t rows, const double *x,
+                                  double *y);
+
+/* Adds to the gradients and writes dx, given x of the forward. x, dy, dx (N, D); dx may be dy. */
+void adcl__reference_norm_backward(const adcl__reference_norm *norm, size_t rows, const double *x,
+                                   const double *dy, double *dx);
+
+/* ---- attention.c ---------------------------------------------------------------------------- */
+
+/* One sequence: each of its tokens attends to all of them. */
+typedef struct adcl__reference_attention {
+    size_t rows;        /* N tokens */
+    size_t hidden_size; /* D */
+    size_t heads;       /* a divisor of D; each takes K = D / heads columns */
+    const double *query, *key, *value; /* (N, D) each */
+    double *scratch;    /* 4·N numbers */
+} adcl__reference_attention;
+
+/* In each head o = softmax(q·kᵀ/√K)·v.        o (N, D); no overlap */
+void adcl__reference_attention_forward(const adcl__reference_attention *attention, double *o);
+
+/* Given dout = ∂L/∂o. dout, dquery, dkey, dvalue (N, D); no overlap. */
+void adcl__reference_attention_backward(const adcl__reference_attention *attention,
+                                        const double *dout, double *dquery, double *dkey,
+                                        double *dvalue);
+
 /* ---- adapter.c ------------------------------------------------------------------------------ */
 
 typedef struct adcl__reference_adapter {

@@ -31,8 +31,10 @@ static const struct {
 } sources[] = {
     [ADCL__PROGRAM_ACTIVATION] = {"activation.cl", {adcl__source_activation_math, ""},
                                   adcl__source_activation},
+    [ADCL__PROGRAM_ATTENTION] = {"attention.cl", {adcl__source_activation_math, ""},
+                                 adcl__source_attention},
     [ADCL__PROGRAM_ELEMENTWISE] = {"elementwise.cl", {"", ""}, adcl__source_elementwise},
-    [ADCL__PROGRAM_FUSED_CPU] = {"fused_cpu.cl", {adcl__source_activation_math, ""},
+    [ADCL__PROGRAM_FUSED_CPU] = {"fused_cpu.cl", {adcl__source_activation_math, adcl__source_cpu_tile},
                                  adcl__source_fused_cpu},
     [ADCL__PROGRAM_FUSED_GPU] = {"fused_gpu.cl",
                                  {adcl__source_activation_math, adcl__source_fused_gpu_tile},
@@ -40,9 +42,14 @@ static const struct {
     [ADCL__PROGRAM_FUSED_GPU_GRADIENTS] = {"fused_gpu_gradients.cl",
                                            {adcl__source_fused_gpu_tile, ""},
                                            adcl__source_fused_gpu_gradients},
+    [ADCL__PROGRAM_LAYER_NORM] = {"layer_norm.cl", {adcl__source_activation_math, ""},
+                                  adcl__source_layer_norm},
     [ADCL__PROGRAM_LOSS] = {"loss.cl", {"", ""}, adcl__source_loss},
+    [ADCL__PROGRAM_PACKED] = {"packed.cl", {adcl__source_activation_math, adcl__source_cpu_tile},
+                              adcl__source_packed},
     [ADCL__PROGRAM_PEAK] = {"peak.cl", {"", ""}, adcl__source_peak},
     [ADCL__PROGRAM_REDUCE] = {"reduce.cl", {"", ""}, adcl__source_reduce},
+    [ADCL__PROGRAM_SEQUENCE] = {"sequence.cl", {"", ""}, adcl__source_sequence},
     [ADCL__PROGRAM_UPDATE] = {"update.cl", {"", ""}, adcl__source_update},
 };
 

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* attention.cl – softmax(q·kᵀ/√d)·v of each sequence and head, over packed sequences, and its gradients.
+ *
+ *      qkv (T, 3·D): row t holds q, k, v of token t, head h in columns h·d … h·d + d − 1 of each.
+ *
+ *              keys of the sequence, in order ──►
+ *      WIDTH queries (or, for dk and dv, keys), one in each lane of a vector:
+ *              s = Σ q·k / √d      p = exp(s − m)      out = Σ p·v / Σ p
+ *
+ * T tokens, H heads, d columns of a head. A work-item takes one head and one block of at most WIDTH tokens of
+ * one sequence, so nothing of another sequence is ever read: results do not depend on the rest of a batch.
+ * Nothing of the size of a sequence is kept in a work-item: the softmax goes on as keys come (Milakov and
+ * Gimelshein 2018), and backward makes p again from `log_sum` = m + log Σ p (Dao et al. 2022).
+ *
+ * Known when the program is built: ADCL_WIDTH, ADCL_HEAD (d). */
+
+#ifndef ADCL_HEAD
+#define ADCL_HEAD 32
+#endif
+
+/* Keys that are taken together: their parts of `out` are added at once. */
+#define ADCL_KEYS 4
+
+/* tokens of a block: of the sequence [start, end), from `first` on. */
+typedef struct adcl_block {
+    uint start, end, first, count;
+} adcl_block;
+
+adcl_block adcl_block_of(global const int *blocks, uint index)
+{
+    uint start = (uint)blocks[3 * index], end = (uint)blocks[3 * index + 1];
+    uint first = (uint)blocks[3 * index + 2];
+    return (adcl_block){start, end, first, min(end - first, (uint)ADCL_WIDTH)};
+}
+
+/* Columns of the block's tokens, transposed: lane i of out[c] is column c of token first + i. Lanes without a
+ * token have the last one's. */
+void adcl_take_lanes(adcl_block b, global const float *matrix, ulong stride, REAL *out)
+{
+    for (uint c = 0; c < ADCL_HEAD; c++) {
+        float lanes[ADCL_WIDTH];
+        for (uint i = 0; i < ADCL_WIDTH; i++)
+            lanes[i] = matrix[(b.first + min(i, b.count - 1)) * stride + c];
+        out[c] = ADCL_LOAD(lanes);
+    }
+}
+
+REAL adcl_take_lane_numbers(adcl_block b, global const float *numbers, ulong stride)
+{
+    float lanes[ADCL_WIDTH];
+    for (uint i = 0; i < ADCL_WIDTH; i++)
+        lanes[i] = numbers[(b.first + min(i, b.count - 1)) * stride];
+    return ADCL_LOAD(lanes);
+}
+
+void adcl_put_lanes(adcl_block b, const REAL *columns, global float *matrix, ulong stride)
+{
+    for (uint c = 0; c < ADCL_HEAD; c++) {
+        float lanes[ADCL_WIDTH];
+        ADCL_STORE(columns[c], lanes);
+        for (uint i = 0; i < b.count; i++) matrix[(b.first + i) * stride + c] = lanes[i];
+    }
+}
+
+void adcl_put_lane_numbers(adcl_block b, REAL value, global float *numbers, ulong stride)
+{
+    float lanes[ADCL_WIDTH];
+    ADCL_STORE(value, lanes);
+    for (uint i = 0; i < b.count; i++) numbers[(b.first + i) * stride] = lanes[i];
+}
+
+void adcl_clear_lanes(REAL *columns)
+{
+    for (uint c = 0; c < ADCL_HEAD; c++) columns[c] = (REAL)(0.0f);
+}
+
+/* Σ columns·row, in two sums, which do not wait for each other. */
+REAL adcl_dot_lanes(const REAL *columns, global const float *row)
+{
+    REAL even = (REAL)(0.0f), odd = (REAL)(0.0f);
+    for (uint c = 0; c + 1 < ADCL_HEAD; c += 2) {
+        even += columns[c] * row[c];
+        odd += columns[c + 1] * row[c + 1];
+    }
+    if (ADCL_HEAD % 2) even += columns[ADCL_HEAD - 1] * row[ADCL_HEAD - 1];
+    return even + odd;
+}
+
+/* Work-item (block, head). out (T, D); log_sum (T, H) for backward. */
+kernel void adcl_attention_fwd(global const float *qkv, ulong qkv_offset, ulong qkv_stride,
+                               global const int *blocks, global float *log_sum, global float *out,
+                               ulong out_offset, ulong out_stride, uint block_count, uint heads,
+                               float scale)
+{
+    if (get_global_id(0) >= block_count || get_global_id(1) >= heads) return;
+    const uint head = get_global_id(1), hidden = heads * ADCL_HEAD;
+    const adcl_block b = adcl_block_of(blocks, get_global_id(0));
+    global const float *q_head = qkv + qkv_offset + head * ADCL_HEAD;
+    global const float *k_head = q_head + hidden, *v_head = k_head + hidden;
+    REAL q[ADCL_HEAD], sum[ADCL_HEAD];
+    adcl_take_lanes(b, q_head, qkv_stride, q);
+    adcl_clear_lanes(sum);
+    REAL largest = (REAL)(-INFINITY), total = (REAL)(0.0f);
+    for (uint key = b.start; key < b.end; key += ADCL_KEYS) {
+        const uint count = min(b.end - key, (uint)ADCL_KEYS);
+        REAL p[ADCL_KEYS], before = largest;
+        for (uint j = 0; j < count; j++) {
+            p[j] = scale * adcl_dot_lanes(q, k_head + (key + j) * qkv_stride);
+            largest = fmax(largest, p[j]);
+        }
+        REAL shrink = adcl_exp(before - largest);
+        total *= shrink;
+        for (uint j = 0; j < ADCL_KEYS; j++) {
+            p[j] = j < count ? adcl_exp(p[j] - largest) : (REAL)(0.0f);
+            total += p[j];
+        }
+        /* Where there are fewer keys their p is 0, and the last key's v is read again. */
+        global const float *v[ADCL_KEYS];
+        for (uint j = 0; j < ADCL_KEYS; j++) v[j] = v_head + (key + min(j, count - 1)) * qkv_stride;
+        for (uint c = 0; c < ADCL_HEAD; c++)
+            sum[c] = sum[c] * shrink + p[0] * v[0][c] + p[1] * v[1][c] + p[2] * v[2][c] +
+                     p[3] * v[3][c];
+    }
+    for (uint c = 0; c < ADCL_HEAD; c++) sum[c] /= total;
+    adcl_put_lanes(b, sum, out + out_offset + head * ADCL_HEAD, out_stride);
+    adcl_put_lane_numbers(b, largest + log(total), log_sum + head, heads);
+}
+
+/* Work-item (block of queries, head): dq, and delta (T, H) = Σ dout·out of each token's head.
+ * dout, out (T, D); dqkv (T, 3·D). */
+kernel void adcl_attention_bwd_queries(global const float *qkv, ulong qkv_offset, ulong qkv_stride,
+                                       global const int *blocks, global const float *log_sum,
+                                       global const float *out, ulong out_offset, ulong out_stride,
+                                       global const float *dout, ulong dout_offset,
+                                       ulong dout_stride, global float *delta, global float *dqkv,
+                                       ulong dqkv_offset, ulong dqkv_stride, uint block_count,
+                                       uint heads, float scale)
+{
+    if (get_global_id(0) >= block_count || get_global_id(1) >= heads) return;
+    const uint head = get_global_id(1), hidden = heads * ADCL_HEAD;
+    const adcl_block b = adcl_block_of(blocks, get_global_id(0));
+    global const float *q_head = qkv + qkv_offset + head * ADCL_HEAD;
+    global const float *k_head = q_head + hidden, *v_head = k_head + hidden;
+    REAL q[ADCL_HEAD], of_out[ADCL_HEAD], dq[ADCL_HEAD];
+    REAL of_delta = (REAL)(0.0f);
+    adcl_take_lanes(b, out + out_offset + head * ADCL_HEAD, out_stride, q);
+    adcl_take_lanes(b, dout + dout_offset + head * ADCL_HEAD, dout_stride, of_out);
+    for (uint c = 0; c < ADCL_HEAD; c++) of_delta += of_out[c] * q[c];
+    adcl_put_lane_numbers(b, of_delta, delta + head, heads);
+    adcl_take_lanes(b, q_head, qkv_stride, q);
+    adcl_clear_lanes(dq);
+    const REAL normal = adcl_take_lane_numbers(b, log_sum + head, heads);
+    for (uint key = b.start; key < b.end; key++) {
+        global const float *k = k_head + key * qkv_stride;
+        REAL p = adcl_exp(scale * adcl_dot_lanes(q, k) - normal);
+        REAL dp = adcl_dot_lanes(of_out, v_head + key * qkv_stride);
+        REAL ds = scale * p * (dp - of_delta);
+        for (uint c = 0; c < ADCL_HEAD; c++) dq[c] += ds * k[c];
+    }
+    adcl_put_lanes(b, dq, dqkv + dqkv_offset + head * ADCL_HEAD, dqkv_stride);
+}
+
+/* Work-item (block of keys, head): dk and dv, from delta of all queries of the sequence. */
+kernel void adcl_attention_bwd_keys(global const float *qkv, ulong qkv_offset, ulong qkv_stride,
+                                    global const int *blocks, global const float *log_sum,
+                                    global const float *dout, ulong dout_offset, ulong dout_stride,
+                                    global const float *delta, global float *dqkv,
+                                    ulong dqkv_offset, ulong dqkv_stride, uint block_count,
+                                    uint heads, float scale)
+{
+    if (get_global_id(0) >= block_count || get_global_id(1) >= heads) return;
+    const uint head = get_global_id(1), hidden = heads * ADCL_HEAD;
+    const adcl_block b = adcl_block_of(blocks, get_global_id(0));
+    global const float *q_head = qkv + qkv_offset + head * ADCL_HEAD;
+    global const float *dout_head = dout + dout_offset + head * ADCL_HEAD;
+    REAL k[ADCL_HEAD], v[ADCL_HEAD], dk[ADCL_HEAD], dv[ADCL_HEAD];
+    adcl_take_lanes(b, q_head + hidden, qkv_stride, k);
+    adcl_take_lanes(b, q_head + 2 * hidden, qkv_stride, v);
+    adcl_clear_lanes(dk);
+    adcl_clear_lanes(dv);
+    for (ulong t = b.start; t < b.end; t++) {
+        global const float *q = q_head + t * qkv_stride, *of_out = dout_head + t * dout_stride;
+        REAL p = adcl_exp(scale * adcl_dot_lanes(k, q) - log_sum[t * heads + head]);
+        REAL ds = scale * p * (adcl_dot_lanes(v, of_out) - delta[t * heads + head]);
+        for (uint c = 0; c < ADCL_HEAD; c++) {
+            dv[c] += p * of_out[c];
+            dk[c] += ds * q[c];
+        }
+    }
+    global float *dk_head = dqkv + dqkv_offset + hidden + head * ADCL_HEAD;
+    adcl_put_lanes(b, dk, dk_head, dqkv_stride);
+    adcl_put_lanes(b, dv, dk_head + hidden, dqkv_stride);
+}

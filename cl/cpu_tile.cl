@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu_tile.cl – a tile of a matrix product in vector registers, for devices that are CPUs; put before the
+ * files that are made of such tiles. Known when the program is built: ADCL_WIDTH.
+ *
+ *                      B (K, C), k-th row ──►  PANEL vectors of WIDTH floats
+ *        A (M, K)     ┌──────┬──────┬──────┬──────┐
+ *    ROWS numbers ──► │ tile[i][j] += a[i]·b[j]   │   k = 0, 1, 2 …: one order for every M, so that
+ *                     └──────┴──────┴──────┴──────┘   a row's bits do not depend on its neighbours */
+
+#define ADCL_ROWS 6     /* rows of a tile: 24 accumulators of 32 registers */
+#define ADCL_FEW_ROWS 2 /* where rows are few, reading the kernels is what takes the time */
+#if ADCL_WIDTH == 16
+#define ADCL_PANEL 4
+#else
+#define ADCL_PANEL 2 /* 12 accumulators of 16 registers */
+#endif
+#define ADCL_PANEL_COLS (ADCL_PANEL * ADCL_WIDTH)
+
+#if ADCL_WIDTH == 16
+typedef float8 HALF;
+#define ADCL_LOAD_HALF(p) vload8(0, p)
+#define ADCL_STORE_HALF(value, p) vstore8(value, 0, p)
+#elif ADCL_WIDTH == 8
+typedef float4 HALF;
+#define ADCL_LOAD_HALF(p) vload4(0, p)
+#define ADCL_STORE_HALF(value, p) vstore4(value, 0, p)
+#elif ADCL_WIDTH == 4
+typedef float2 HALF;
+#define ADCL_LOAD_HALF(p) vload2(0, p)
+#define ADCL_STORE_HALF(value, p) vstore2(value, 0, p)
+#else
+typedef float HALF; /* never used */
+#define ADCL_LOAD_HALF(p) (*(p))
+#define ADCL_STORE_HALF(value, p) (*(p) = (value))
+#endif
+
+/* clang would split vectors of 512 bits without it. */
+#if ADCL_WIDTH == 16 && defined(__has_attribute)
+#if __has_attribute(min_vector_width)
+#define ADCL_WIDE __attribute__((min_vector_width(512)))
+#endif
+#endif
+#ifndef ADCL_WIDE
+#define ADCL_WIDE
+#endif
+#define ADCL_KERNEL ADCL_WIDE kernel
+
+/* Tiles live in registers only where every call is inlined and every loop over them unrolled: all these
+ * loops have the same bounds, which a compiler knows before it inlines. */
+#define ADCL_EACH(i, most, count) _Pragma("unroll") for (uint i = 0; i < most; i++) if (i < (count))
+#define ADCL_INLINE static inline __attribute__((always_inline))
+#define ADCL_APART ADCL_WIDE static __attribute__((noinline))
+
+/* ---- tiles ------------------------------------------------------------------------------------ */
+
+typedef struct adcl_tile {
+    REAL full[ADCL_ROWS][ADCL_PANEL];
+    HALF half_full[ADCL_ROWS];
+} adcl_tile;
+
+/* The shape of a panel; all but `cols` are constants of the program once everything is inlined. */
+typedef struct adcl_panel {
+    uint vectors, shifted, half_vectors;
+    uint cols; /* how many columns it has */
+} adcl_panel;
+
+/* Where vector j of a panel begins, from the panel's first column; before it where cols < WIDTH. */
+ADCL_INLINE int adcl_vector_start(adcl_panel p, uint j)
+{
+    return p.shifted && j + 1 == p.vectors ? (int)p.cols - ADCL_WIDTH : (int)j * ADCL_WIDTH;
+}
+
+ADCL_INLINE int adcl_half_start(adcl_panel p)
+{
+    return (int)p.cols - ADCL_WIDTH / 2;
+}
+
+/* What is multiplied. Rows of A are two halves of a tile: the first begins at a[0], the second at a[1],
+ * and their rows lie a_row apart; a row's elements lie a_step apart. Where there are fewer rows than the
+ * tile has, the halves overlap, and with one or two rows a_row is 0: so every tile reads rows that are
+ * there, without a test or a pointer for each of them. B's rows begin at the panel's first column. */
+typedef struct adcl_factors {
+    global const float *a[2];
+    ulong a_row, a_step;
+    global const float *b;
+    ulong b_stride;
+    uint depth; /* K */
+} adcl_factors;
+
+ADCL_INLINE void adcl_clear_tile(uint rows, adcl_panel p, adcl_tile *tile)
+{
+    ADCL_EACH(i, ADCL_ROWS, rows) {
+        ADCL_EACH(j, ADCL_PANEL, p.vectors) tile->full[i][j] = (REAL)(0.0f);
+        if (p.half_vectors) tile->half_full[i] = (HALF)(0.0f);
+    }
+}
+
+/* tile += A·B for `rows` rows and one panel. */
+ADCL_INLINE void adcl_multiply(uint rows, adcl_panel p, const adcl_factors *f, adcl_tile *tile)
+{
+    const uint middle = rows / 2;
+    /* volatile: LLVM's loop optimizer would otherwise make these sums and products again for every k. */
+    global const float *volatile first = f->a[0], *volatile second = f->a[1];
+    const volatile ulong step = f->a_row;
+    const ulong a_row = step;
+    global const float *a0 = first, *a1 = second, *b = f->b;
+    for (uint k = 0; k < f->depth; k++, a0 += f->a_step, a1 += f->a_step, b += f->b_stride) {
+        REAL of_b[ADCL_PANEL];
+        HALF half_of_b = (HALF)(0.0f);
+        ADCL_EACH(j, ADCL_PANEL, p.vectors)
+            of_b[j] = ADCL_LOAD(b + adcl_vector_start(p, j));
+        if (p.half_vectors) half_of_b = ADCL_LOAD_HALF(b + adcl_half_start(p));
+        ADCL_EACH(i, ADCL_ROWS, rows) {
+            float of_a = i < middle ? a0[i * a_row] : a1[(i - middle) * a_row];
+            ADCL_EACH(j, ADCL_PANEL, p.vectors) tile->full[i][j] += of_a * of_b[j];
+            if (p.half_vectors) tile->half_full[i] += of_a * half_of_b;
+        }
+    }
+}
+
+/* A tile's numbers in memory: row i from PANEL_COLS·i on. Vectors that overlap what is before them have
+ * the same bits there; those of a panel narrower than a vector begin before it, for which there is
+ * room. */
+#define ADCL_NUMBERS_BEFORE ADCL_WIDTH
+#define ADCL_NUMBERS (ADCL_NUMBERS_BEFORE + ADCL_ROWS * ADCL_PANEL_COLS)
+
+ADCL_INLINE void adcl_put_numbers(uint rows, adcl_panel p, const adcl_tile *tile, float *numbers)
+{
+    ADCL_EACH(i, ADCL_ROWS, rows) {
+        ADCL_EACH(j, ADCL_PANEL, p.vectors)
+            ADCL_STORE(tile->full[i][j],
+                       numbers + (int)(i * ADCL_PANEL_COLS) + adcl_vector_start(p, j));
+        if (p.half_vectors)
+            ADCL_STORE_HALF(tile->half_full[i],
+                            numbers + (int)(i * ADCL_PANEL_COLS) + adcl_half_start(p));
+    }
+}
+
+/* Products of one shape of panel. They stay functions, so that a compiler has each of them to do once,
+ * and registers for it alone. */
+#define ADCL_PRODUCT(name, rows, vectors, shifted, half_vectors)                                   \
+    ADCL_APART void name(uint cols, const adcl_factors *f, float *numbers)                         \
+    {                                                                                              \
+        adcl_panel p = {vectors, shifted, half_vectors, cols};                                     \
+        adcl_tile tile;                                                                            \
+        adcl_clear_tile(rows, p, &tile);                                                           \
+        adcl_multiply(rows, p, f, &tile);                                                          \
+        adcl_put_numbers(rows, p, &tile, numbers);                                                 \
+    }
+
+/* ---- rows of a tile --------------------------------------------------------------------------- */
+
+/* How the halves of a tile of `rows` lie over the `count` rows that there are: the row that the second
+ * begins with, and how far the rows of each are apart. */
+ADCL_INLINE uint adcl_second_half(uint rows, uint count)
+{
+    return count >= rows / 2 ? count - rows / 2 : count - 1;
+}
+
+ADCL_INLINE uint adcl_row_step(uint rows, uint count)
+{
+    return count >= rows / 2;
+}
+
+/* The row that row i of a tile is; `count`, which is none, where another row of the tile is it, too. */
+ADCL_INLINE uint adcl_row_of(uint rows, uint count, uint i)
+{
+    const uint middle = rows / 2;
+    uint step = adcl_row_step(rows, count), second = adcl_second_half(rows, count);
+    if (i < middle) return step || i == 0 ? i : count;
+    uint row = second + (i - middle) * step;
+    return (step && row >= middle) || (!step && i == middle && row > 0) ? row : count;
+}
+
+/* The `count` rows of A that begin at `a`: row_stride apart, their elements a_step. */
+ADCL_INLINE void adcl_take_rows(uint rows, uint count, global const float *a, ulong row_stride,
+                                ulong a_step, adcl_factors *f)
+{
+    f->a[0] = a;
+    f->a[1] = a + adcl_second_half(rows, count) * row_stride;
+    f->a_row = adcl_row_step(rows, count) * row_stride;
+    f->a_step = a_step;
+}

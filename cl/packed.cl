@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* packed.cl – products with a frozen matrix, for devices that are CPUs: out (N, M) = A (N, K)·W (K, M), with
+ * what comes before and after it in a layer. W is packed once, in panels of PANEL_COLS columns, the last
+ * of them filled up with zeros:
+ *
+ *      panels:  [M / PANEL_COLS] [K] [PANEL_COLS]         so that a panel is read from end to end
+ *
+ *              for each block of BLOCK_ROWS rows, panel, part of K that stays in the nearest cache,
+ *              and tile of ROWS rows:      sums += A·W      (k in the same order for every N)
+ *
+ *   value = sum + bias [+ own];  out = value,  act(value)  or  value ∘ act′(z)
+ *
+ * Known when the program is built: ADCL_WIDTH, ADCL_VARIANT (the activation). */
+
+/* Bits of `mode`. */
+#define ADCL_HAS_BIAS 1
+#define ADCL_HAS_OWN 2
+#define ADCL_ACTIVATES 4 /* out = act(value) */
+#define ADCL_KEEPS_Z 8   /* z = value, for backward */
+#define ADCL_TAKES_SLOPE 16 /* out = value ∘ act′(z) */
+
+#define ADCL_BLOCK_ROWS (8 * ADCL_ROWS)
+#define ADCL_SIDE (64 / ADCL_PANEL_COLS) /* panels whose sums are written together: rows of 256 bytes */
+#define ADCL_PART_DEPTH (6144 / ADCL_PANEL_COLS) /* 24 KiB of a panel */
+
+/* Sums of a block's rows for one panel; a tile is whole, also where there are fewer rows. */
+typedef struct adcl_packed_sums {
+    float numbers[ADCL_BLOCK_ROWS * ADCL_PANEL_COLS];
+} adcl_packed_sums;
+
+/* numbers (rows of a tile, PANEL_COLS) += A·W. */
+#define ADCL_ACCUMULATE(name, rows)                                                                \
+    ADCL_APART void name(const adcl_factors *f, float *numbers)                                    \
+    {                                                                                              \
+        adcl_panel p = {ADCL_PANEL, 0, 0, ADCL_PANEL_COLS};                                        \
+        adcl_tile tile;                                                                            \
+        ADCL_EACH(i, ADCL_ROWS, rows)                                                              \
+            ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL)                                                   \
+                tile.full[i][j] = ADCL_LOAD(numbers + i * ADCL_PANEL_COLS + j * ADCL_WIDTH);       \
+        adcl_multiply(rows, p, f, &tile);                                                          \
+        adcl_put_numbers(rows, p, &tile, numbers);                                                 \
+    }
+ADCL_ACCUMULATE(adcl_accumulate, ADCL_ROWS)
+ADCL_ACCUMULATE(adcl_accumulate_few, ADCL_FEW_ROWS)
+
+/* The sums of one panel for `count` rows that begin at a. */
+ADCL_INLINE void adcl_packed_panel(uint count, global const float *a, ulong a_stride,
+                                   global const float *panel, uint depth, adcl_packed_sums *sums)
+{
+    for (uint n = 0; n < ADCL_BLOCK_ROWS * ADCL_PANEL_COLS; n++) sums->numbers[n] = 0.0f;
+    for (uint first = 0; first < depth; first += ADCL_PART_DEPTH) {
+        adcl_factors f = {.b = panel + first * ADCL_PANEL_COLS, .b_stride = ADCL_PANEL_COLS,
+                          .depth = min(depth - first, (uint)ADCL_PART_DEPTH)};
+        for (uint row = 0; row < count; row += ADCL_ROWS) {
+            uint tile_rows = min(count - row, (uint)ADCL_ROWS);
+            float *numbers = sums->numbers + row * ADCL_PANEL_COLS;
+            global const float *rows = a + row * a_stride + first;
+            if (tile_rows <= ADCL_FEW_ROWS) {
+                adcl_take_rows(ADCL_FEW_ROWS, tile_rows, rows, a_stride, 1, &f);
+                adcl_accumulate_few(&f, numbers);
+            } else {
+                adcl_take_rows(ADCL_ROWS, tile_rows, rows, a_stride, 1, &f);
+                adcl_accumulate(&f, numbers);
+            }
+        }
+    }
+}
+
+/* Where the rows of a block go; pointers are those of the first row and of column 0. */
+typedef struct adcl_packed_output {
+    uint mode;
+    global const float *bias; /* (1, M), filled up to whole panels */
+    global const float *own;
+    ulong own_stride;
+    global float *z;
+    ulong z_stride;
+    global float *out;
+    ulong out_stride;
+} adcl_packed_output;
+
+/* The last step for WIDTH numbers, from column c on; *kept is what backward wants of it. */
+ADCL_INLINE REAL adcl_packed_value(const adcl_packed_output *o, REAL sum, REAL own, REAL z, uint c,
+                                   REAL *kept)
+{
+    REAL value = sum;
+    if (o->mode & ADCL_HAS_BIAS) value += ADCL_LOAD(o->bias + c);
+    if (o->mode & ADCL_HAS_OWN) value += own;
+    *kept = value;
+#if ADCL_ELEMENTWISE
+    if (o->mode & ADCL_ACTIVATES) return adcl_act(value);
+    if (o->mode & ADCL_TAKES_SLOPE) return value * adcl_act_slope(z);
+#endif
+    return value;
+}
+
+/* Fewer than WIDTH columns: through memory of a vector's size. */
+ADCL_INLINE void adcl_packed_write_rest(const adcl_packed_output *o, ulong i, REAL sum, uint c,
+                                        uint count)
+{
+    float own[ADCL_WIDTH], z[ADCL_WIDTH], out[ADCL_WIDTH], keep[ADCL_WIDTH];
+    for (uint n = 0; n < ADCL_WIDTH; n++) {
+        own[n] = n < count && (o->mode & ADCL_HAS_OWN) ? o->own[i * o->own_stride + c + n] : 0.0f;
+        z[n] = n < count && (o->mode & ADCL_TAKES_SLOPE) ? o->z[i * o->z_stride + c + n] : 0.0f;
+    }
+    REAL kept, value = adcl_packed_value(o, sum, ADCL_LOAD(own), ADCL_LOAD(z), c, &kept);
+    ADCL_STORE(value, out);
+    ADCL_STORE(kept, keep);
+    for (uint n = 0; n < count; n++) {
+        o->out[i * o->out_stride + c + n] = out[n];
+        if (o->mode & ADCL_KEEPS_Z) o->z[i * o->z_stride + c + n] = keep[n];
+    }
+}
+
+/* `count` rows of the panels whose first column is `col`, up to column `last`. */
+ADCL_INLINE void adcl_packed_write(uint count, uint col, uint last, const adcl_packed_sums *sums,
+                                   const adcl_packed_output *o)
+{
+    for (ulong i = 0; i < count; i++)
+        for (uint c = col; c < last; c += ADCL_WIDTH) {
+            uint at = c - col;
+            const float *numbers = sums[at / ADCL_PANEL_COLS].numbers + i * ADCL_PANEL_COLS;
+            REAL sum = ADCL_LOAD(numbers + at % ADCL_PANEL_COLS);
+            if (c + ADCL_WIDTH > last) {
+                adcl_packed_write_rest(o, i, sum, c, last - c);
+                continue;
+            }
+            REAL own = 0.0f, z = 0.0f, kept;
+            if (o->mode & ADCL_HAS_OWN) own = ADCL_LOAD(o->own + i * o->own_stride + c);
+            if (o->mode & ADCL_TAKES_SLOPE) z = ADCL_LOAD(o->z + i * o->z_stride + c);
+            ADCL_STORE(adcl_packed_value(o, sum, own, z, c, &kept), o->out + i * o->out_stride + c);
+            if (o->mode & ADCL_KEEPS_Z) ADCL_STORE(kept, o->z + i * o->z_stride + c);
+        }
+}
+
+/* Work-item (i, j) of any numbers: a share of the tiles of rows, a share of the panels. out may be own. */
+ADCL_KERNEL void adcl_packed_product(global const float *a, ulong a_offset, ulong a_stride,
+                                     global const float *panels, global const float *bias,
+                                     global const float *own, ulong own_offset, ulong own_stride,
+                                     global float *z, ulong z_offset, ulong z_stride,
+                                     global float *out, ulong out_offset, ulong out_stride,
+                                     uint rows, uint depth, uint cols, uint mode)
+{
+    const uint tiles = (rows + ADCL_ROWS - 1) / ADCL_ROWS;
+    const uint all_panels = (cols + ADCL_PANEL_COLS - 1) / ADCL_PANEL_COLS;
+    const ulong item = get_global_id(0), items = get_global_size(0);
+    const ulong share = get_global_id(1), shares = get_global_size(1);
+    const uint first_row = (uint)(item * tiles / items) * ADCL_ROWS;
+    const uint last_row = min((uint)((item + 1) * tiles / items) * ADCL_ROWS, rows);
+    const uint first_panel = (uint)(share * all_panels / shares);
+    const uint last_panel = (uint)((share + 1) * all_panels / shares);
+    for (uint row = first_row; row < last_row; row += ADCL_BLOCK_ROWS) {
+        uint count = min(last_row - row, (uint)ADCL_BLOCK_ROWS);
+        adcl_packed_output o = {
+            mode, bias, own + adcl_at(own_offset, own_stride, row, 0), own_stride,
+            z + adcl_at(z_offset, z_stride, row, 0), z_stride,
+            out + adcl_at(out_offset, out_stride, row, 0), out_stride};
+        for (uint p = first_panel; p < last_panel; p += ADCL_SIDE) {
+            adcl_packed_sums sums[ADCL_SIDE];
+            uint after = min(p + (uint)ADCL_SIDE, last_panel);
+            for (uint q = p; q < after; q++)
+                adcl_packed_panel(count, a + adcl_at(a_offset, a_stride, row, 0), a_stride,
+                                  panels + (ulong)q * depth * ADCL_PANEL_COLS, depth, &sums[q - p]);
+            adcl_packed_write(count, p * ADCL_PANEL_COLS, min(after * ADCL_PANEL_COLS, cols), sums,
+                              &o);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops/layer_norm.h"
+
+#include "runtime/program.h"
+
+/* As in cl/layer_norm.cl. */
+enum { SECOND = 1, THIRD = 2, KEEPS = 4, ADDS = 8 };
+
+/* One program for each width. The widest, so that the order of sums is the device's alone. */
+static adcl__kernel_id kernel(const adcl_context *ctx, const char *name)
+{
+    size_t width = ctx->family->vector_width;
+    const char *options = width >= 16  ? "-DADCL_WIDTH=16"
+                          : width >= 8 ? "-DADCL_WIDTH=8"
+                                       : "-DADCL_WIDTH=4";
+    return (adcl__kernel_id){ADCL__PROGRAM_LAYER_NORM, 0, name, options};
+}
+
+static adcl__range per_row(size_t rows)
+{
+    return (adcl__range){.items = {rows, 1}};
+}
+
+adcl_status adcl__layer_norm_forward(adcl_context *ctx, const adcl__layer_norm *norm,
+                                     const adcl_tensor *a, const adcl_tensor *b,
+                                     const adcl_tensor *c, const adcl__layer_norm_kept *kept,
+                                     adcl_tensor *y)
+{
+    /* Some buffer must be named also for what is not used. */
+    const adcl_tensor *second = b != NULL ? b : a, *third = c != NULL ? c : a;
+    const adcl_tensor *normal = kept != NULL ? kept->normal : y;
+    const adcl_tensor *inverse = kept != NULL ? kept->inverse : y;
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(a), ADCL__TENSOR_ARGS(second), ADCL__TENSOR_ARGS(third),
+        ADCL__VECTOR_ARGS(norm->weight), ADCL__VECTOR_ARGS(norm->bias), ADCL__ARG(norm->epsilon),
+        ADCL__TENSOR_ARGS(normal), ADCL__ARG(inverse->buffer), ADCL__TENSOR_ARGS(y),
+        ADCL__UINT_ARG(a->rows), ADCL__UINT_ARG(a->cols),
+        ADCL__UINT_ARG((b != NULL ? SECOND : 0) | (c != NULL ? THIRD : 0) |
+                       (kept != NULL ? KEEPS : 0))};
+    return ADCL__LAUNCH(ctx, kernel(ctx, "adcl_layer_norm_fwd"), per_row(a->rows), arguments);
+}
+
+adcl_status adcl__layer_norm_backward(adcl_context *ctx, const adcl__layer_norm *norm,
+                                      const adcl__layer_norm_kept *kept, const adcl_tensor *dy,
+                                      bool adds, adcl_tensor *dx)
+{
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(dy), ADCL__VECTOR_ARGS(norm->weight), ADCL__TENSOR_ARGS(kept->normal),
+        ADCL__ARG(kept->inverse->buffer), ADCL__TENSOR_ARGS(dx), ADCL__UINT_ARG(dy->rows),
+        ADCL__UINT_ARG(dy->cols), ADCL__UINT_ARG(adds ? ADDS : 0)};
+    return ADCL__LAUNCH(ctx, kernel(ctx, "adcl_layer_norm_bwd"), per_row(dy->rows), arguments);
+}
+
+adcl_status adcl__layer_norm_gradients(adcl_context *ctx, const adcl__layer_norm_kept *kept,
+                                       const adcl_tensor *dy, adcl_tensor *weight_gradient,
+                                       adcl_tensor *bias_gradient)
+{
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(dy), ADCL__TENSOR_ARGS(kept->normal), ADCL__VECTOR_ARGS(weight_gradient),
+        ADCL__VECTOR_ARGS(bias_gradient), ADCL__UINT_ARG(dy->rows), ADCL__UINT_ARG(dy->cols)};
+    return ADCL__LAUNCH(ctx, kernel(ctx, "adcl_layer_norm_gradients"),
+                        ((adcl__range){.items = {dy->cols, 1}}), arguments);
+}

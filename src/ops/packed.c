@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops/packed.h"
+
+#include "base/size.h"
+#include "runtime/program.h"
+
+#include <stdlib.h>
+
+/* As in cl/packed.cl. */
+enum { TILE_ROWS = 6 };
+enum { HAS_BIAS = 1, HAS_OWN = 2, ACTIVATES = 4, KEEPS_Z = 8, TAKES_SLOPE = 16 };
+
+/* Work-items per compute unit: so that the last of them to end does not keep the others waiting. */
+enum { ITEMS_PER_UNIT = 8 };
+
+static size_t vector_width(const adcl_context *ctx)
+{
+    size_t width = ctx->family->vector_width;
+    return width >= 16 ? 16 : width >= 8 ? 8 : 4;
+}
+
+static size_t panel_columns(const adcl_context *ctx)
+{
+    size_t width = vector_width(ctx);
+    return width * (width == 16 ? 4 : 2);
+}
+
+/* ---- packing ---------------------------------------------------------------------------------- */
+
+size_t adcl__packed_bytes(const adcl_context *ctx, size_t inputs, size_t outputs, bool bias)
+{
+    return sizeof(float) * adcl__round_up(outputs, panel_columns(ctx)) * (inputs + bias);
+}
+
+static void pack(const adcl__packed_source *s, size_t columns, float *panels)
+{
+    for (size_t first = 0; first < s->outputs; first += columns)
+        for (size_t k = 0; k < s->inputs; k++, panels += columns)
+            for (size_t c = 0; c < columns && first + c < s->outputs; c++)
+                panels[c] = s->weight[k * s->k_stride + (first + c) * s->m_stride];
+}
+
+static adcl_status upload(adcl_context *ctx, const float *numbers, size_t count, adcl_tensor **out)
+{
+    ADCL_TRY(adcl_tensor_create(out, ctx, ADCL_F32, 1, count));
+    return adcl_tensor_write(ctx, *out, numbers, count * sizeof *numbers);
+}
+
+adcl_status adcl__packed_create(adcl_context *ctx, const adcl__packed_source *source,
+                                adcl__packed *out)
+{
+    size_t columns = panel_columns(ctx), padded = adcl__round_up(source->outputs, columns);
+    *out = (adcl__packed){.inputs = source->inputs, .outputs = source->outputs};
+    float *numbers = calloc(padded * (source->inputs + 1), sizeof *numbers);
+    if (numbers == NULL)
+        return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0,
+                          "packing a matrix of %zu × %zu: no memory for it", source->inputs,
+                          source->outputs);
+    pack(source, columns, numbers);
+    adcl_status status = upload(ctx, numbers, padded * source->inputs, &out->panels);
+    if (status == ADCL_OK && source->bias != NULL) {
+        float *bias = numbers + padded * source->inputs;
+        for (size_t m = 0; m < source->outputs; m++) bias[m] = source->bias[m];
+        status = upload(ctx, bias, padded, &out->bias);
+    }
+    free(numbers);
+    if (status != ADCL_OK) adcl__packed_release(out);
+    return status;
+}
+
+void adcl__packed_release(adcl__packed *packed)
+{
+    adcl_tensor_destroy(&packed->panels);
+    adcl_tensor_destroy(&packed->bias);
+    *packed = (adcl__packed){0};
+}
+
+/* ---- products --------------------------------------------------------------------------------- */
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t blocks_of(size_t count, size_t size)
+{
+    return (count + size - 1) / size;
+}
+
+/* How the work is cut: rows first, for a matrix read once serves many of them; columns where rows are
+ * few. Results do not depend on it. */
+static adcl__range cut(const adcl_context *ctx, size_t rows, size_t outputs)
+{
+    size_t units = ctx->family->info.compute_units;
+    size_t items = ITEMS_PER_UNIT * (units > 0 ? units : 1);
+    size_t row_items = least(blocks_of(blocks_of(rows, TILE_ROWS), 8), items);
+    size_t panels = blocks_of(outputs, panel_columns(ctx));
+    return (adcl__range){{row_items, least(panels, blocks_of(items, row_items))}, {1, 1}};
+}
+
+static adcl__kernel_id kernel(const adcl_context *ctx, adcl_activation activation)
+{
+    size_t width = vector_width(ctx);
+    return (adcl__kernel_id){ADCL__PROGRAM_PACKED, (int)activation, "adcl_packed_product",
+                             width == 16  ? "-DADCL_WIDTH=16"
+                             : width == 8 ? "-DADCL_WIDTH=8"
+                                          : "-DADCL_WIDTH=4"};
+}
+
+adcl_status adcl__packed_product(adcl_context *ctx, const adcl__packed *packed,
+                                 const adcl_tensor *a, const adcl__product_end *end,
+                                 adcl_tensor *out)
+{
+    /* Some buffer must be named also for what is not used. */
+    const adcl_tensor *bias = packed->bias != NULL ? packed->bias : packed->panels;
+    const adcl_tensor *own = end->own != NULL ? end->own : a;
+    const adcl_tensor *z = end->keep != NULL ? end->keep : end->slope_of != NULL ? end->slope_of : a;
+    int mode = (packed->bias != NULL ? HAS_BIAS : 0) | (end->own != NULL ? HAS_OWN : 0) |
+               (end->activates ? ACTIVATES : 0) | (end->keep != NULL ? KEEPS_Z : 0) |
+               (end->slope_of != NULL ? TAKES_SLOPE : 0);
+    const adcl__argument arguments[] = {
+        ADCL__TENSOR_ARGS(a), ADCL__ARG(packed->panels->buffer), ADCL__ARG(bias->buffer),
+        ADCL__TENSOR_ARGS(own), ADCL__TENSOR_ARGS(z), ADCL__TENSOR_ARGS(out),
+        ADCL__UINT_ARG(out->rows), ADCL__UINT_ARG(packed->inputs), ADCL__UINT_ARG(packed->outputs),
+        ADCL__UINT_ARG(mode)};
+    return ADCL__LAUNCH(ctx, kernel(ctx, end->activation), cut(ctx, out->rows, packed->outputs),
+                        arguments);
+}
