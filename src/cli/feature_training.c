@@ -4,7 +4,6 @@
 #include "cli/adapter_source.h"
 #include "cli/interrupt.h"
 #include "cli/stepper.h"
-#include "cli/training.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,8 +124,8 @@ static size_t work(const void *self, size_t index)
 static int read_figures(void *self, step_figures figures[TRAINING_BLOCK_MOST])
 {
     feature_training *t = self;
-    float losses[STEPPER_RECORD_MOST];
-    float norms[STEPPER_RECORD_MOST];
+    float losses[TRAINING_BLOCK_MOST];
+    float norms[TRAINING_BLOCK_MOST];
     size_t count = t->steps.recorded;
     TRY(stepper_read(t->s, &t->steps, losses, norms));
     for (size_t i = 0; i < count; i++) figures[i] = (step_figures){losses[i], norms[i], 0, 0};
@@ -212,7 +211,7 @@ static int run(feature_training *t)
         .self = t,
         .unit = "rows",
         .steps_per_epoch = t->steps.steps_per_epoch,
-        .block_most = STEPPER_RECORD_MOST,
+        .block_most = TRAINING_BLOCK_MOST,
         .parameters = t->steps.parameters,
         .optimizer = t->steps.optimizer,
         .start_epoch = start_epoch,

@@ -83,6 +83,32 @@ static int begin_or_go_on(training *t)
     return begin(t);
 }
 
+static void describe_optimizer(const training_options *o, traits *list)
+{
+    const adcl_optimizer_params *p = &o->optimizer;
+    traits_add(list, "optimizer", "%s", adcl_optimizer_kind_name(p->kind));
+    traits_add_float(list, "momentum", p->momentum);
+    traits_add_float(list, "beta1", p->beta1);
+    traits_add_float(list, "beta2", p->beta2);
+    traits_add_float(list, "epsilon", p->epsilon);
+    traits_add_float(list, "weight-decay", p->weight_decay);
+    traits_add_float(list, "clip", p->clip_norm);
+    traits_add(list, "no-bias-correction", "%s", p->no_bias_correction ? "yes" : "no");
+    traits_add_double(list, "lr", o->learning_rate);
+    traits_add_double(list, "warmup", o->warmup);
+    traits_add(list, "schedule", "%s", adcl_schedule_kind_name(o->schedule));
+}
+
+void training_describe(const training *t, traits *list)
+{
+    list->count = 0;
+    t->trainee->describe(t->trainee->self, list);
+    traits_add(list, "seed", "%llu", (unsigned long long)t->s->common.seed);
+    traits_add(list, "epochs", "%zu", t->o->epochs);
+    traits_add(list, "batch", "%zu", t->o->batch);
+    describe_optimizer(t->o, list);
+}
+
 /* ---- figures ---------------------------------------------------------------------------------*/
 
 static uint64_t epoch_of(const training *t, uint64_t step)
@@ -315,6 +341,8 @@ static int train(training *t)
         if (saves || t->recorded >= t->block) TRY(settle(t));
         if (epoch_ends) TRY(finish_epoch(t));
         if (saves) TRY(save_checkpoint(t));
+        if (epoch_ends && t->trainee->after_epoch != NULL)
+            TRY(t->trainee->after_epoch(t->trainee->self));
         if (interrupted && !is_over(t)) return stop(t);
     }
     screen_clear();

@@ -42,6 +42,8 @@ typedef struct trainee {
     int (*evaluate)(void *self, uint64_t epoch, evaluation *out);
     /* Saves the parameters as the best so far; NULL where nobody asks for the best. */
     int (*keep)(void *self);
+    /* Once an epoch is said and saved; NULL: nothing more is to be done. */
+    int (*after_epoch)(void *self);
     /* Adds what the result depends on, besides the options that every training has. */
     void (*describe)(const void *self, traits *list);
 } trainee;
@@ -84,6 +86,9 @@ void training_close(training *t);
 /* Trains until the end. INTERRUPTED after a checkpoint when SIGINT came, which the caller must have
  * on hold. */
 int training_run(training *t, const trainee *subject);
+
+/* What the result depends on: the options that every training has, and the trainee's own. */
+void training_describe(const training *t, traits *list);
 
 /* Epochs that are complete. */
 uint64_t training_epochs(const training *t);

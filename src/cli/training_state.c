@@ -5,34 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what the result depends on --------------------------------------------------------------*/
-
-static void add_optimizer(traits *list, const training_options *o)
-{
-    const adcl_optimizer_params *p = &o->optimizer;
-    traits_add(list, "optimizer", "%s", adcl_optimizer_kind_name(p->kind));
-    traits_add_float(list, "momentum", p->momentum);
-    traits_add_float(list, "beta1", p->beta1);
-    traits_add_float(list, "beta2", p->beta2);
-    traits_add_float(list, "epsilon", p->epsilon);
-    traits_add_float(list, "weight-decay", p->weight_decay);
-    traits_add_float(list, "clip", p->clip_norm);
-    traits_add(list, "no-bias-correction", "%s", p->no_bias_correction ? "yes" : "no");
-    traits_add_double(list, "lr", o->learning_rate);
-    traits_add_double(list, "warmup", o->warmup);
-    traits_add(list, "schedule", "%s", adcl_schedule_kind_name(o->schedule));
-}
-
-static void collect(traits *list, const training *t)
-{
-    list->count = 0;
-    t->trainee->describe(t->trainee->self, list);
-    traits_add(list, "seed", "%llu", (unsigned long long)t->s->common.seed);
-    traits_add(list, "epochs", "%zu", t->o->epochs);
-    traits_add(list, "batch", "%zu", t->o->batch);
-    add_optimizer(list, t->o);
-}
-
 /* ---- tensors ---------------------------------------------------------------------------------*/
 
 /* All that changes while it trains; the caller frees *out. */
@@ -78,7 +50,7 @@ static void describe_best(const training *t, char *text, size_t size)
 int training_state_save(training *t)
 {
     traits list;
-    collect(&list, t);
+    training_describe(t, &list);
     adcl_metadata metadata[TRAITS_MOST + EXTRA_KEYS];
     size_t strings = list.count;
     for (size_t i = 0; i < list.count; i++)
@@ -108,7 +80,7 @@ int training_state_save(training *t)
 static int compare_traits(const training *t, const adcl_safetensors *file)
 {
     traits list;
-    collect(&list, t);
+    training_describe(t, &list);
     for (size_t i = 0; i < list.count; i++) {
         const trait *item = &list.items[i];
         const char *kept = adcl_safetensors_metadata_find(file, item->option);
