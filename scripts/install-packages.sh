@@ -10,7 +10,7 @@
 set -eu
 
 build='gcc meson ninja-build pkg-config python3 opencl-headers ocl-icd-opencl-dev libclblast-dev
-       libjansson-dev libxxhash-dev libutf8proc-dev librandom123-dev libc6-dev'
+       libjansson-dev libzip-dev libxxhash-dev libutf8proc-dev librandom123-dev libc6-dev'
 run='pocl-opencl-icd'
 test='pocl-opencl-icd libcriterion-dev g++ binutils clang libclang-rt-dev oclgrind gcovr mandoc'
 

@@ -13,7 +13,7 @@
 #include "faults/memory_faults.h"
 #include "faults/opencl_faults.h"
 
-#include "encoder/model_config.h"
+#include "encoder/encoder_reference.h"
 
 #include <adapter_cl/adapter_cl.h>
 
@@ -108,6 +108,46 @@ static adcl_status read_model_config(world *w)
 {
     adcl__model_config config;
     return adcl__model_config_read(&config, model_path, &w->error);
+}
+
+/* What the run below holds. */
+typedef struct encoder_run {
+    adcl__model_weights model;
+    adcl__host_set set, gradients;
+} encoder_run;
+
+static adcl_status load_encoder(encoder_run *r, adcl_error *error)
+{
+    const char *data = getenv("ADCL_TEST_DATA");
+    require(data != NULL, "ADCL_TEST_DATA must name the folder tests/golden");
+    char model[1024], adapter[1024];
+    snprintf(model, sizeof model, "%s/tiny/bert", data);
+    snprintf(adapter, sizeof adapter, "%s/tiny/bert/adapters/parallel_gated_channel", data);
+    adcl_status status = adcl__model_weights_load(&r->model, model, error);
+    if (status == ADCL_OK)
+        status = adcl__adapter_folder_read(&r->set, adapter, &r->model.config, error);
+    if (status == ADCL_OK)
+        status = adcl__host_set_create(&r->gradients, &r->model.config, &r->set.params, error);
+    return status;
+}
+
+static adcl_status run_reference_encoder(world *w)
+{
+    static double hidden[4 * 3 * 32]; /* (layers + 1) matrices (T, D) */
+    static const size_t starts[] = {0, 2, 3};
+    static const int32_t ids[] = {2, 7, 3};
+    static const double dlogits[2 * 3] = {1.0, -1.0, 0.0, 0.5, 0.5, -1.0};
+    double logits[2 * 3];
+    encoder_run r = {0};
+    adcl_status status = load_encoder(&r, &w->error);
+    if (status == ADCL_OK)
+        status = adcl__encoder_reference_run(&r.model, &r.set,
+                                             &(adcl__reference_batch){2, starts, ids, NULL}, hidden,
+                                             logits, dlogits, &r.gradients, &w->error);
+    adcl__host_set_release(&r.gradients);
+    adcl__host_set_release(&r.set);
+    adcl__model_weights_release(&r.model);
+    return status;
 }
 
 static adcl_status open_context(world *w)
@@ -373,6 +413,7 @@ static const struct {
     STAGE(load_tokenizer, true),
     STAGE(encode_pair, true),
     STAGE(read_model_config, true),
+    STAGE(run_reference_encoder, false),
     STAGE(open_context, true),
     STAGE(share_context, true),
     STAGE(create_adapter, true),

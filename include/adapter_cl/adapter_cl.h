@@ -15,6 +15,7 @@
 #include <adapter_cl/checkpoint.h>
 #include <adapter_cl/context.h>
 #include <adapter_cl/dtype.h>
+#include <adapter_cl/encoder.h>
 #include <adapter_cl/linear.h>
 #include <adapter_cl/loss.h>
 #include <adapter_cl/npy.h>

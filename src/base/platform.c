@@ -149,6 +149,13 @@ bool adcl__file_exists(const char *path)
     return lstat(path, &status) == 0;
 }
 
+adcl_status adcl__file_remove(const char *path, adcl_error *error)
+{
+    if (unlink(path) == 0 || errno == ENOENT) return ADCL_OK;
+    return adcl__error_set(error, ADCL_ERR_FILE, errno, "%s: cannot be removed: %s", path,
+                           strerror(errno));
+}
+
 /* ---- writing ---------------------------------------------------------------------------------*/
 
 adcl_status adcl__folder_create(const char *path, adcl_error *error)

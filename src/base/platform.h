@@ -45,6 +45,9 @@ void adcl__file_view_close(adcl__file_view *view);
 /* True when something has that name. */
 bool adcl__file_exists(const char *path);
 
+/* Removes a file; one that is not there is fine. Errors: FILE. */
+adcl_status adcl__file_remove(const char *path, adcl_error *error);
+
 /* Makes a folder, for its owner alone, and those above it; one that is there already is fine.
  * Errors: FILE, OUT_OF_HOST_MEMORY. */
 adcl_status adcl__folder_create(const char *path, adcl_error *error);

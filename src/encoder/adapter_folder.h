@@ -39,6 +39,8 @@ typedef struct adcl__host_set {
     adcl__host_layer *layer;
     adcl__host_norm embeddings_norm; /* where it was trained */
     adcl__host_dense head[2]; /* head[1] only with two layers */
+    adcl_dtype stored; /* of its numbers in the files that it was read from: F16 or BF16 where some
+                          have that, so that whoever reads it can say so; else F32 */
 } adcl__host_set;
 
 /* Makes everything that `params` asks for, zeros, for a model of that config. Also checks the params.
@@ -56,8 +58,9 @@ typedef adcl_status (*adcl__host_visit)(void *user, const char *name, float **va
                                         size_t cols);
 adcl_status adcl__host_set_each(adcl__host_set *set, adcl__host_visit visit, void *user);
 
-/* Reads an AdapterHub folder for a model of that config. `prefix` as in adcl__model_weights (names in the
- * folder begin with it or with none). On failure *out is all zeros. Errors: FILE, FORMAT, UNSUPPORTED,
+/* Reads an AdapterHub folder for a model of that config. model NULL: for any, with as many layers as
+ * the files speak of. `prefix` as in adcl__model_weights (names in the folder begin with it or with
+ * none). On failure *out is all zeros. Errors: FILE, FORMAT, UNSUPPORTED,
  * OUT_OF_HOST_MEMORY. */
 adcl_status adcl__adapter_folder_read(adcl__host_set *out, const char *folder,
                                       const adcl__model_config *model, adcl_error *error);

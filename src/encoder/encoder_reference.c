@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* encoder_reference.c – embeddings, layers and head, forward and back. A layer:
  *
- *     i ──► q, k, v ──► attention ──► dense ──► h ──► [attention site] ──► x      i is added in the
- * site x ──► inner (T, F) ──► act ──► output ──► h ──► [output site] ──────► next i     so is x
+ *     i ──► q, k, v ──► attention ──► dense ──► h ──► [attention site] ──► x
+ *     x ──► inner (T, F) ──► act ──► output ──► h ──► [output site] ──► next i
+ *
+ * A site takes i, or x, beside h and adds it.
  *
  * Layers below the lowest one with something to train leave nothing behind: they share the memory
  * of the lowest. Frozen products get no gradients. */

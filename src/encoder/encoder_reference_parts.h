@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* encoder_reference_parts.h – what the files of encoder_reference.h share: memory, parameters in double,
- * one place for an adapter, the head. T tokens, S sequences, D hidden, F inner, R bottleneck, C labels.
- * A gradient is named d + what it is the gradient of. */
+/* encoder_reference_parts.h – what the files of encoder_reference.h share: memory, parameters in
+ * double, one place for an adapter, the head. T tokens, S sequences, D hidden, R bottleneck, C
+ * labels. A gradient is named d + what it is the gradient of. */
 #ifndef ADCL_ENCODER_ENCODER_REFERENCE_PARTS_H
 #define ADCL_ENCODER_ENCODER_REFERENCE_PARTS_H
 
@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-/* ---- encoder_reference_memory.c --------------------------------------------------------------- */
+/* ---- encoder_reference_memory.c -------------------------------------------------------------- */
 
 /* All that a run allocates, freed at once. */
 typedef struct adcl__reference_memory {
@@ -24,10 +24,10 @@ void *adcl__reference_take(adcl__reference_memory *memory, size_t count, size_t 
 double *adcl__reference_take_matrix(adcl__reference_memory *memory, size_t rows, size_t cols);
 void adcl__reference_release(adcl__reference_memory *memory);
 
-/* ---- encoder_reference_parameters.c ----------------------------------------------------------- */
+/* ---- encoder_reference_parameters.c ---------------------------------------------------------- */
 
-/* One place for an adapter, and the model's layer norm that stands there. What its options do without
- * is NULL inside; so are gradients that are not wanted. */
+/* One place for an adapter, and the model's layer norm that stands there. What its options do
+ * without is NULL inside; so are gradients that are not wanted. */
 typedef struct adcl__reference_site {
     size_t bottleneck; /* R; 0: no adapter here */
     adcl__reference_linear down, up, gate;
@@ -60,7 +60,7 @@ void adcl__reference_parameters_make(adcl__reference_parameters *out,
 /* Adds the sums to the set of gradients, and rounds each number once. */
 void adcl__reference_parameters_add_sums(const adcl__reference_parameters *parameters);
 
-/* ---- encoder_reference_site.c ----------------------------------------------------------------- */
+/* ---- encoder_reference_site.c ---------------------------------------------------------------- */
 
 /* What a site needs to know of the run. */
 typedef struct adcl__reference_tokens {
@@ -82,7 +82,7 @@ typedef struct adcl__reference_site_state {
     double *update;  /* (T, D) the adapter's, up to ln_after */
     double *last;    /* (T, D) what the model's norm takes at the end */
     const double *x; /* (T, D) what the adapter takes: h, entered or i */
-    const double *residual; /* (T, D) what is added to its update: h, entered or sum; NULL: nothing */
+    const double *residual; /* (T, D) what is added to its update: h, x or sum; NULL: nothing */
 } adcl__reference_site_state;
 
 void adcl__reference_site_state_make(adcl__reference_site_state *out,
@@ -117,7 +117,7 @@ void adcl__reference_site_backward(const adcl__reference_tokens *tokens,
                                    const adcl__reference_site_scratch *scratch,
                                    const adcl__reference_site_gradients *gradients);
 
-/* ---- encoder_reference_head.c ----------------------------------------------------------------- */
+/* ---- encoder_reference_head.c ---------------------------------------------------------------- */
 
 typedef struct adcl__reference_head_state {
     double *pooled;          /* (S, D) */

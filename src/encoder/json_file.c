@@ -5,6 +5,7 @@
 #include "io/describe.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static adcl_status parse(json_t **out, const char *path, const unsigned char *bytes, size_t size,
                          adcl_error *error)
@@ -31,6 +32,23 @@ adcl_status adcl__json_file_read(json_t **out, const char *path, adcl_error *err
     ADCL_TRY(adcl__file_read(path, &bytes, &size, error));
     adcl_status status = parse(out, path, bytes, size, error);
     free(bytes);
+    return status;
+}
+
+adcl_status adcl__json_file_write(const json_t *json, const char *path, adcl_error *error)
+{
+    /* 9 digits are enough for every float, and few enough that 0.1f is written 0.1. */
+    size_t flags = JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9);
+    char *text = json != NULL ? json_dumps(json, flags) : NULL;
+    if (text == NULL)
+        return adcl__error_set(error, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "%s: no memory to write it",
+                               path);
+    adcl__new_file *file = NULL;
+    adcl_status status = adcl__new_file_create(&file, path, error);
+    if (status == ADCL_OK) status = adcl__new_file_write(file, text, strlen(text), error);
+    if (status == ADCL_OK) status = adcl__new_file_commit(&file, error);
+    adcl__new_file_discard(&file);
+    free(text);
     return status;
 }
 

@@ -12,6 +12,11 @@
  * OUT_OF_HOST_MEMORY. */
 adcl_status adcl__json_file_read(json_t **out, const char *path, adcl_error *error);
 
+/* Writes an object as Python's json does with indent=2 and sort_keys=True: a temporary file, synced,
+ * then renamed over `path`. json NULL: memory ran out while it was made. Errors: FILE,
+ * OUT_OF_HOST_MEMORY. */
+adcl_status adcl__json_file_write(const json_t *json, const char *path, adcl_error *error);
+
 /* A value of an object; NULL where there is none and where it is null. */
 const json_t *adcl__json_get(const json_t *object, const char *key);
 

@@ -56,8 +56,8 @@ typedef struct adcl__reference_norm {
     double *bias_gradient;   /* (1, D), added to; NULL: not wanted */
 } adcl__reference_norm;
 
-/* y = x̂ ∘ weight + bias, where x̂ is a row of x less its mean, divided by √(variance + epsilon); the
- * variance is the mean of the squares, not divided by D − 1. x, y (N, D); y may be x. */
+/* y = x̂ ∘ weight + bias, where x̂ is a row of x less its mean, divided by √(variance + epsilon);
+ * the variance is divided by D, not by D − 1. x, y (N, D); y may be x. */
 void adcl__reference_norm_forward(const adcl__reference_norm *norm, size_t rows, const double *x,
                                   double *y);
 

@@ -417,6 +417,17 @@ adcl_status adcl_tensor_write(adcl_context *ctx, adcl_tensor *tensor, const void
     return code == CL_SUCCESS ? ADCL_OK : adcl__fail_cl(ctx, code, "tensor write");
 }
 
+adcl_status adcl__tensor_upload(adcl_context *ctx, adcl_tensor *tensor, const void *source,
+                                size_t bytes, cl_event *done)
+{
+    cl_int code = clEnqueueWriteBuffer(ctx->queue, tensor->buffer, CL_FALSE,
+                                       tensor->offset * adcl_dtype_size(tensor->dtype), bytes,
+                                       source, 0, NULL, done);
+    ctx->counters.transfers++;
+    if (code != CL_SUCCESS) return adcl__fail_cl(ctx, code, "uploading a batch");
+    return adcl__order(ctx);
+}
+
 adcl_status adcl_tensor_read(adcl_context *ctx, const adcl_tensor *tensor, void *destination,
                              size_t bytes)
 {

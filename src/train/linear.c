@@ -12,6 +12,7 @@
 #include "ops/gemm.h"
 #include "ops/reduce.h"
 #include "reference/reference.h"
+#include "train/linear.h"
 
 #include <stdlib.h>
 
@@ -28,6 +29,7 @@ struct adcl_linear {
     size_t output_size; /* C */
     size_t max_rows;
     adcl_engine engine; /* GEMM, FUSED or REFERENCE */
+    bool borrows;       /* its parameters are somebody else's */
     adcl_tensor *kernel, *kernel_gradient; /* (D, C) */
     adcl_tensor *bias, *bias_gradient;     /* (1, C) */
     cl_mem products;    /* engine gemm: CLBlast's scratch; NULL if it never needs any */
@@ -208,14 +210,31 @@ static void free_host_matrices(host_matrices *h)
     free(h->bias_gradient);
 }
 
-void adcl_linear_destroy(adcl_linear **linear)
+static void drop_parameters(adcl_linear *l)
 {
-    if (linear == NULL || *linear == NULL) return;
-    adcl_linear *l = *linear;
+    if (l->borrows) return;
     adcl_tensor_destroy(&l->kernel);
     adcl_tensor_destroy(&l->kernel_gradient);
     adcl_tensor_destroy(&l->bias);
     adcl_tensor_destroy(&l->bias_gradient);
+}
+
+void adcl__linear_use(adcl_linear *linear, adcl_tensor *kernel, adcl_tensor *bias,
+                      adcl_tensor *kernel_gradient, adcl_tensor *bias_gradient)
+{
+    drop_parameters(linear);
+    linear->borrows = true;
+    linear->kernel = kernel;
+    linear->bias = bias;
+    linear->kernel_gradient = kernel_gradient;
+    linear->bias_gradient = bias_gradient;
+}
+
+void adcl_linear_destroy(adcl_linear **linear)
+{
+    if (linear == NULL || *linear == NULL) return;
+    adcl_linear *l = *linear;
+    drop_parameters(l);
     adcl_tensor_destroy(&l->kernel_t);
     if (l->products != NULL) clReleaseMemObject(l->products);
     if (l->sums != NULL) clReleaseMemObject(l->sums);

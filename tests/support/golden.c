@@ -4,6 +4,7 @@
 #include <adapter_cl/safetensors.h>
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,15 +58,16 @@ void adcl_test_golden_close(adcl_test_golden *golden)
 }
 
 static const adcl_safetensors_entry *find(const adcl_test_golden *golden, size_t count,
-                                          const char *key_format, va_list arguments)
+                                          bool integers, const char *key_format, va_list arguments)
 {
     char key[256];
     vsnprintf(key, sizeof key, key_format, arguments);
     const adcl_safetensors_entry *entry = adcl_safetensors_find(golden->file, key);
     if (entry == NULL) {
         give_up(key, "not in the file");
-    } else if (entry->dtype != ADCL_F32 && entry->dtype != ADCL_F64) {
-        give_up(key, "neither F32 nor F64");
+    } else if (integers ? entry->dtype != ADCL_I32
+                        : entry->dtype != ADCL_F32 && entry->dtype != ADCL_F64) {
+        give_up(key, integers ? "not I32" : "neither F32 nor F64");
     } else if (entry->bytes != count * adcl_dtype_size(entry->dtype)) {
         give_up(key, "has another number of elements than the test expects");
     }
@@ -99,7 +101,7 @@ const double *adcl_test_golden_doubles(adcl_test_golden *golden, size_t count,
 {
     va_list arguments;
     va_start(arguments, key_format);
-    const adcl_safetensors_entry *entry = find(golden, count, key_format, arguments);
+    const adcl_safetensors_entry *entry = find(golden, count, false, key_format, arguments);
     va_end(arguments);
     double *numbers = keep_array(golden, count * sizeof *numbers);
     for (size_t i = 0; i < count; i++) numbers[i] = element(entry, i);
@@ -111,9 +113,42 @@ const float *adcl_test_golden_floats(adcl_test_golden *golden, size_t count, con
 {
     va_list arguments;
     va_start(arguments, key_format);
-    const adcl_safetensors_entry *entry = find(golden, count, key_format, arguments);
+    const adcl_safetensors_entry *entry = find(golden, count, false, key_format, arguments);
     va_end(arguments);
     float *numbers = keep_array(golden, count * sizeof *numbers);
     for (size_t i = 0; i < count; i++) numbers[i] = (float)element(entry, i);
     return numbers;
+}
+
+const int32_t *adcl_test_golden_indices(adcl_test_golden *golden, size_t count,
+                                        const char *key_format, ...)
+{
+    va_list arguments;
+    va_start(arguments, key_format);
+    const adcl_safetensors_entry *entry = find(golden, count, true, key_format, arguments);
+    va_end(arguments);
+    int32_t *numbers = keep_array(golden, count * sizeof *numbers);
+    memcpy(numbers, entry->data, count * sizeof *numbers);
+    return numbers;
+}
+
+size_t adcl_test_golden_count(const adcl_test_golden *golden, const char *key_format, ...)
+{
+    char key[256];
+    va_list arguments;
+    va_start(arguments, key_format);
+    vsnprintf(key, sizeof key, key_format, arguments);
+    va_end(arguments);
+    const adcl_safetensors_entry *entry = adcl_safetensors_find(golden->file, key);
+    return entry == NULL ? 0 : entry->bytes / adcl_dtype_size(entry->dtype);
+}
+
+size_t adcl_test_golden_named(const adcl_test_golden *golden, const char *beginning)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < adcl_safetensors_count(golden->file); i++) {
+        const char *name = adcl_safetensors_get(golden->file, i)->name;
+        count += strncmp(name, beginning, strlen(beginning)) == 0;
+    }
+    return count;
 }

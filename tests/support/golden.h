@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct adcl_test_golden adcl_test_golden;
 
@@ -19,5 +20,13 @@ const double *adcl_test_golden_doubles(adcl_test_golden *golden, size_t count,
                                        const char *key_format, ...) ADCL__PRINTF(3, 4);
 const float *adcl_test_golden_floats(adcl_test_golden *golden, size_t count,
                                      const char *key_format, ...) ADCL__PRINTF(3, 4);
+const int32_t *adcl_test_golden_indices(adcl_test_golden *golden, size_t count,
+                                        const char *key_format, ...) ADCL__PRINTF(3, 4); /* I32 */
+
+/* How many numbers a tensor has; 0 when it is not there. */
+size_t adcl_test_golden_count(const adcl_test_golden *golden, const char *key_format, ...)
+    ADCL__PRINTF(2, 3);
+/* How many tensors' names begin so. */
+size_t adcl_test_golden_named(const adcl_test_golden *golden, const char *beginning);
 
 #endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* encoder_layer.c – one layer of the model, forward and back.
+ *
+ *      i ─► qkv ─► attention ─► context ─► attention_output ─► h ─► [site] ─► middle      i goes there, too
+ *      middle ─► inner ─► act ─► output ─► h ─► [site] ─► out                         so does middle
+ *
+ * Frozen matrices pass gradients on and get none. */
+#include "encoder/encoder.h"
+
+bool adcl__layer_is_kept(const adcl_encoder_workspace *ws, size_t layer)
+{
+    return ws->mode == ADCL_TRAINING && layer >= ws->lowest;
+}
+
+/* ---- forward ---------------------------------------------------------------------------------- */
+
+static const adcl__product_end plain_end = {.activation = ADCL_ACTIVATION_LINEAR};
+
+static adcl_status attention_forward(const adcl__encoder_pass *p, size_t layer,
+                                     const adcl_tensor *i)
+{
+    const adcl__encoder_layer *l = &p->encoder->layers[layer];
+    adcl_encoder_workspace *ws = p->ws;
+    adcl__layer_memory *m = &ws->memory[layer];
+    adcl_tensor *h = m->sites[ADCL__PLACE_ATTENTION].h;
+    ADCL_TRY(adcl__frozen_forward(p->ctx, &l->qkv, i, &plain_end, &ws->scratch, m->qkv));
+    ADCL_TRY(adcl__attention_forward(p->ctx, &p->encoder->attention, m->qkv, ws->blocks,
+                                     ws->block_count, m->log_sum, m->context));
+    return adcl__frozen_forward(p->ctx, &l->attention_output, m->context, &plain_end, &ws->scratch,
+                                h);
+}
+
+static adcl_status feed_forward(const adcl__encoder_pass *p, size_t layer)
+{
+    const adcl__encoder_layer *l = &p->encoder->layers[layer];
+    adcl_encoder_workspace *ws = p->ws;
+    adcl__layer_memory *m = &ws->memory[layer];
+    const adcl__product_end act = {.activates = true,
+                                   .activation = p->encoder->weights.config.activation,
+                                   .keep = adcl__layer_is_kept(ws, layer) ? m->z : NULL};
+    ADCL_TRY(adcl__frozen_forward(p->ctx, &l->inner, m->middle, &act, &ws->scratch, ws->wide));
+    return adcl__frozen_forward(p->ctx, &l->output, ws->wide, &plain_end, &ws->scratch,
+                                m->sites[ADCL__PLACE_OUTPUT].h);
+}
+
+adcl_status adcl__layer_forward(const adcl__encoder_pass *p, size_t layer, const adcl_tensor *i,
+                                adcl_tensor *out)
+{
+    adcl__layer_memory *m = &p->ws->memory[layer];
+    if (m->input != NULL) ADCL_TRY(adcl_tensor_copy(p->ctx, i, m->input));
+    const adcl_tensor *input = m->input != NULL ? m->input : i;
+    ADCL_TRY(attention_forward(p, layer, input));
+    ADCL_TRY(adcl__site_forward(p, layer, ADCL__PLACE_ATTENTION, m->sites[0].h, input, m->middle));
+    ADCL_TRY(feed_forward(p, layer));
+    return adcl__site_forward(p, layer, ADCL__PLACE_OUTPUT, m->sites[1].h, m->middle, out);
+}
+
+/* ---- backward --------------------------------------------------------------------------------- */
+
+/* dmiddle += what comes back through the feed-forward part, given dh. */
+static adcl_status feed_backward(const adcl__encoder_pass *p, size_t layer, const adcl_tensor *dh)
+{
+    const adcl__encoder_layer *l = &p->encoder->layers[layer];
+    adcl_encoder_workspace *ws = p->ws;
+    const adcl__product_end slope = {.slope_of = ws->memory[layer].z,
+                                     .activation = p->encoder->weights.config.activation};
+    const adcl__product_end adds = {.own = ws->dmiddle, .activation = ADCL_ACTIVATION_LINEAR};
+    ADCL_TRY(adcl__frozen_backward(p->ctx, &l->output, dh, &slope, &ws->scratch, ws->dwide));
+    return adcl__frozen_backward(p->ctx, &l->inner, ws->dwide, &adds, &ws->scratch, ws->dmiddle);
+}
+
+/* dhidden += what comes back through attention, given dh. */
+static adcl_status attention_backward(const adcl__encoder_pass *p, size_t layer,
+                                      const adcl_tensor *dh)
+{
+    const adcl__encoder_layer *l = &p->encoder->layers[layer];
+    adcl_encoder_workspace *ws = p->ws;
+    const adcl__layer_memory *m = &ws->memory[layer];
+    const adcl__product_end adds = {.own = ws->dhidden, .activation = ADCL_ACTIVATION_LINEAR};
+    const adcl__attention_kept kept = {m->qkv, m->log_sum, m->context, ws->blocks,
+                                       ws->block_count};
+    ADCL_TRY(adcl__frozen_backward(p->ctx, &l->attention_output, dh, &plain_end, &ws->scratch,
+                                   ws->dcontext));
+    ADCL_TRY(adcl__attention_backward(p->ctx, &p->encoder->attention, &kept, ws->dcontext,
+                                      ws->delta, ws->dqkv));
+    return adcl__frozen_backward(p->ctx, &l->qkv, ws->dqkv, &adds, &ws->scratch, ws->dhidden);
+}
+
+adcl_status adcl__layer_backward(const adcl__encoder_pass *p, size_t layer)
+{
+    adcl_encoder_workspace *ws = p->ws;
+    const adcl__site *attention = adcl__site_of(p, layer, ADCL__PLACE_ATTENTION);
+    adcl__norm_tensors norm = adcl__model_norm_of(p, layer, ADCL__PLACE_ATTENTION);
+    bool more_below = layer > ws->lowest || p->set->embeddings_norm.weight != NULL;
+    bool through_feed = more_below || attention != NULL || norm.weight_gradient != NULL;
+    adcl_tensor *dh;
+    ADCL_TRY(adcl__site_backward(p, layer, ADCL__PLACE_OUTPUT, ws->dhidden, through_feed, &dh,
+                                 ws->dmiddle));
+    if (!through_feed) return ADCL_OK;
+    ADCL_TRY(feed_backward(p, layer, dh));
+    ADCL_TRY(adcl__site_backward(p, layer, ADCL__PLACE_ATTENTION, ws->dmiddle, more_below, &dh,
+                                 ws->dhidden));
+    return more_below ? attention_backward(p, layer, dh) : ADCL_OK;
+}
