@@ -28,7 +28,7 @@ typedef struct adcl_tokenizer adcl_tokenizer;
  * tokenizer.json, special_tokens_map.json and added_tokens.json: lower-casing, accents, Chinese
  * characters, added tokens and the names of special ones, each from the first of these files that
  * speaks of it. Without any of them: lower-cased, [UNK], [CLS], [SEP], [PAD], [MASK]. On failure
- * *out is NULL. Errors: FILE, FORMAT (a blank line, a token twice, no [UNK], [CLS] or [SEP], files
+ * *out is NULL. Errors: FILE, FORMAT (a blank line, no [UNK], [CLS] or [SEP], files
  * that contradict each other, …), UNSUPPORTED (the folder's tokenizer is no WordPiece),
  * OUT_OF_HOST_MEMORY. */
 ADCL_API adcl_status adcl_tokenizer_load(adcl_tokenizer **out, const char *folder,

@@ -221,6 +221,10 @@ int classifier_load(session *s, classifier *out, const training_folder *folder)
 {
     *out = (classifier){0};
     const char *adapter_path = training_folder_path(folder, TRAINING_ADAPTER);
+    if (training_folder_has(folder, TRAINING_HEAD_CONFIG) &&
+        !training_folder_has(folder, TRAINING_HEAD))
+        return session_fail(s, "%s: holds adapters of a text model: use eval or predict",
+                            folder->path);
     if (!training_folder_has(folder, TRAINING_HEAD) &&
         training_folder_has(folder, TRAINING_CHECKPOINT))
         return session_fail(s,

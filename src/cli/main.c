@@ -8,8 +8,9 @@
 #include <string.h>
 
 static const command_spec *const commands[] = {
-    &devices_command, &init_command,     &info_command,  &apply_command, &train_command,
-    &score_command,   &tokenize_command, &convert_command, &bench_command, &tune_command,
+    &devices_command,  &init_command,    &info_command,  &apply_command,   &train_command,
+    &score_command,    &finetune_command, &eval_command, &predict_command, &embed_command,
+    &tokenize_command, &convert_command, &bench_command, &tune_command,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
@@ -27,7 +28,9 @@ static void print_usage(FILE *stream)
             "  adapter-cl devices\n"
             "  adapter-cl init --hidden 768 -o adapter.safetensors\n"
             "  adapter-cl apply adapter.safetensors x.npy -o y.npy\n"
-            "  adapter-cl train --train x.npy labels.npy --test tx.npy tlabels.npy -o run\n");
+            "  adapter-cl train --train x.npy labels.npy --test tx.npy tlabels.npy -o run\n"
+            "  adapter-cl finetune --model minilm --train train.tsv --dev dev.tsv -o run\n"
+            "  adapter-cl predict --model minilm run \"Where is my card?\"\n");
 }
 
 static const command_spec *find_command(const char *name)
@@ -40,7 +43,7 @@ static const command_spec *find_command(const char *name)
 static int unknown_command(const session *s, const char *name)
 {
     const char *names[COMMAND_COUNT];
-    char list[128] = "";
+    char list[256] = "";
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         names[i] = commands[i]->name;
         size_t length = strlen(list);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPTIONS_MOST 48
+#define OPTIONS_MOST 64
 #define COMMON_COUNT 8
 
 /* getopt_long numbers options; these numbers are no letters. */

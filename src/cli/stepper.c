@@ -52,14 +52,6 @@ static int make_last_batch(session *s, batch *b, const batch *full, size_t rows)
     return DONE;
 }
 
-static int make_record(session *s, record *r)
-{
-    TRY_DEVICE(s, adcl_tensor_create(&r->all, s->ctx, ADCL_F32, STEPPER_RECORD_MOST, 1));
-    for (size_t i = 0; i < STEPPER_RECORD_MOST; i++)
-        TRY_DEVICE(s, adcl_tensor_view_rows(&r->slots[i], s->ctx, r->all, i, 1));
-    return DONE;
-}
-
 static int make_workspace(session *s, stepper *t, const classifier *model)
 {
     adcl_workspace_params params = ADCL_WORKSPACE_PARAMS_INIT;
@@ -101,8 +93,8 @@ int stepper_create(session *s, stepper *out, const classifier *model, const arra
     TRY(make_full_batch(s, &out->full, model, batch_rows));
     size_t rest = x->rows % batch_rows;
     if (rest != 0) TRY(make_last_batch(s, &out->last, &out->full, rest));
-    TRY(make_record(s, &out->losses));
-    TRY(make_record(s, &out->norms));
+    TRY(record_create(s, &out->losses));
+    TRY(record_create(s, &out->norms));
     if (model->adapter != NULL) TRY(make_workspace(s, out, model));
     TRY(make_optimizer(s, out, model, params));
     return make_loss(s, out, model);
@@ -117,20 +109,14 @@ static void free_batch(batch *b)
     adcl_tensor_destroy(&b->dy);
 }
 
-static void free_record(record *r)
-{
-    for (size_t i = 0; i < STEPPER_RECORD_MOST; i++) adcl_tensor_destroy(&r->slots[i]);
-    adcl_tensor_destroy(&r->all);
-}
-
 void stepper_free(stepper *t)
 {
     adcl_loss_destroy(&t->loss);
     adcl_optimizer_destroy(&t->optimizer);
     adcl_parameters_destroy(&t->parameters);
     adcl_workspace_destroy(&t->workspace);
-    free_record(&t->losses);
-    free_record(&t->norms);
+    record_free(&t->losses);
+    record_free(&t->norms);
     free_batch(&t->last);
     free_batch(&t->full);
     if (t->batch_orders != NULL)
@@ -202,12 +188,11 @@ int stepper_step(session *s, stepper *t, const classifier *model, size_t index, 
     return DONE;
 }
 
-int stepper_read(session *s, stepper *t, float losses[STEPPER_RECORD_MOST],
-                 float norms[STEPPER_RECORD_MOST])
+int stepper_read(session *s, stepper *t, float losses[TRAINING_BLOCK_MOST],
+                 float norms[TRAINING_BLOCK_MOST])
 {
-    size_t bytes = STEPPER_RECORD_MOST * sizeof(float);
-    TRY_DEVICE(s, adcl_tensor_read(s->ctx, t->losses.all, losses, bytes));
-    TRY_DEVICE(s, adcl_tensor_read(s->ctx, t->norms.all, norms, bytes));
+    TRY(record_read(s, &t->losses, losses));
+    TRY(record_read(s, &t->norms, norms));
     t->recorded = 0;
     return DONE;
 }

@@ -5,9 +5,7 @@
 #define ADCL_CLI_STEPPER_H
 
 #include "cli/classifier.h"
-
-/* Steps whose figures the device keeps until they are read. */
-#define STEPPER_RECORD_MOST 64
+#include "cli/record.h"
 
 /* The tensors of one step. */
 typedef struct batch {
@@ -18,12 +16,6 @@ typedef struct batch {
     adcl_tensor *logits; /* (B, C), then their gradient */
     adcl_tensor *dy;     /* (B, D); NULL for a head alone */
 } batch;
-
-/* A figure of each of the last steps, and its place for one step. */
-typedef struct record {
-    adcl_tensor *all;                        /* (STEPPER_RECORD_MOST, 1) */
-    adcl_tensor *slots[STEPPER_RECORD_MOST]; /* (1, 1) each */
-} record;
 
 typedef struct stepper {
     adcl_tensor *features;       /* (N, D) */
@@ -53,7 +45,7 @@ void stepper_free(stepper *t);
 int stepper_set_order(session *s, stepper *t, const int32_t *order);
 
 /* Enqueues the step of batch `index` of the epoch. `step`, the count of steps before it, chooses
- * the dropout masks. At most STEPPER_RECORD_MOST steps may follow each other without a
+ * the dropout masks. At most TRAINING_BLOCK_MOST steps may follow each other without a
  * stepper_read. */
 int stepper_step(session *s, stepper *t, const classifier *model, size_t index, uint64_t step,
                  double learning_rate);
@@ -61,7 +53,7 @@ size_t stepper_batch_rows(const stepper *t, size_t index);
 
 /* Waits for the steps since the last read and gives their figures, t->recorded of each, which then
  * starts from 0. */
-int stepper_read(session *s, stepper *t, float losses[STEPPER_RECORD_MOST],
-                 float norms[STEPPER_RECORD_MOST]);
+int stepper_read(session *s, stepper *t, float losses[TRAINING_BLOCK_MOST],
+                 float norms[TRAINING_BLOCK_MOST]);
 
 #endif

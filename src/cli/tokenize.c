@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* tokenize.c – adapter-cl tokenize: what a model's tokenizer makes of texts. */
-#define _POSIX_C_SOURCE 200809L /* getline, fileno */
 #include "cli/json.h"
+#include "cli/lines.h"
 #include "cli/options.h"
+#include "cli/text_input.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef enum result_format { FORMAT_JSON, FORMAT_IDS, FORMAT_TOKENS } result_format;
 
@@ -28,8 +27,7 @@ typedef struct tokenizing {
 
 /* One input. */
 typedef struct input {
-    adcl_text_span text, pair;
-    bool has_pair;
+    typed_text what;
     size_t max_length;
 } input;
 
@@ -85,23 +83,21 @@ static int tokenize_input(session *s, tokenizing *t, const input *in, const char
                           size_t number)
 {
     adcl_status status =
-        adcl_tokenizer_encode(t->tokenizer, t->encoding, &in->text, in->has_pair ? &in->pair : NULL,
+        adcl_tokenizer_encode(t->tokenizer, t->encoding, &in->what.text,
+                              in->what.has_pair ? &in->what.pair : NULL,
                               in->max_length, &s->error);
     if (status != ADCL_OK) return session_fail(s, "%s %zu: %s", what, number, s->error.message);
     return print_result(s, t);
 }
 
 /* A text as people type it, with --pairs the pair behind a tab. */
-static int tokenize_typed(session *s, tokenizing *t, const char *bytes, size_t size,
-                          const char *what, size_t number)
+static int tokenize_typed(session *s, void *self, const char *bytes, size_t size, const char *what,
+                          size_t number)
 {
-    input in = {.text = {bytes, size}, .max_length = t->options->max_length};
-    const char *tab = t->options->pairs ? memchr(bytes, '\t', size) : NULL;
-    if (tab != NULL) {
-        in.text.size = (size_t)(tab - bytes);
-        in.pair = (adcl_text_span){tab + 1, size - in.text.size - 1};
-        in.has_pair = true;
-    }
+    tokenizing *t = self;
+    const text_input typed = {.pairs = t->options->pairs};
+    input in = {.what = text_input_split(&typed, bytes, size),
+                .max_length = t->options->max_length};
     return tokenize_input(s, t, &in, what, number);
 }
 
@@ -119,10 +115,10 @@ static int read_object(const session *s, const json_t *object, const char *what,
 {
     const json_t *pair = json_object_get(object, "pair");
     const json_t *most = json_object_get(object, "max_length");
-    if (!read_string(json_object_get(object, "text"), &in->text))
+    if (!read_string(json_object_get(object, "text"), &in->what.text))
         return session_fail(s, "%s %zu: expected an object with a string \"text\"", what, number);
-    in->has_pair = pair != NULL && !json_is_null(pair);
-    if (in->has_pair && !read_string(pair, &in->pair))
+    in->what.has_pair = pair != NULL && !json_is_null(pair);
+    if (in->what.has_pair && !read_string(pair, &in->what.pair))
         return session_fail(s, "%s %zu: \"pair\": expected a string", what, number);
     if (most == NULL || json_is_null(most)) return DONE;
     if (!json_is_integer(most) || json_integer_value(most) < 1)
@@ -132,9 +128,10 @@ static int read_object(const session *s, const json_t *object, const char *what,
     return DONE;
 }
 
-static int tokenize_json(session *s, tokenizing *t, const char *line, size_t size, const char *what,
+static int tokenize_json(session *s, void *self, const char *line, size_t size, const char *what,
                          size_t number)
 {
+    tokenizing *t = self;
     json_error_t why;
     json_t *object = json_loadb(line, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
     if (object == NULL)
@@ -147,48 +144,15 @@ static int tokenize_json(session *s, tokenizing *t, const char *line, size_t siz
     return status;
 }
 
-/* ---- lines of a file -------------------------------------------------------------------------*/
-
-typedef int (*line_handler)(session *s, tokenizing *t, const char *line, size_t size,
-                            const char *what, size_t number);
-
-/* Whether somebody may wait for each answer: a terminal or another program, not a file. */
-static bool is_stream(FILE *file)
-{
-    struct stat status;
-    return fstat(fileno(file), &status) != 0 || !S_ISREG(status.st_mode);
-}
-
-static int tokenize_lines(session *s, tokenizing *t, FILE *file, const char *name,
-                          line_handler handle)
-{
-    char what[256];
-    char *line = NULL;
-    size_t capacity = 0, number = 0;
-    bool at_once = is_stream(file);
-    int status = DONE;
-    snprintf(what, sizeof what, "%s: line", name);
-    while (status == DONE) {
-        errno = 0;
-        ssize_t size = getline(&line, &capacity, file);
-        if (size < 0) break;
-        if (line[size - 1] == '\n') size--;
-        status = handle(s, t, line, (size_t)size, what, ++number);
-        if (at_once) fflush(stdout);
-    }
-    free(line);
-    if (status == DONE && (ferror(file) || errno == ENOMEM))
-        return session_fail(s, "%s: cannot be read: %s", name, strerror(errno));
-    return status;
-}
+/* ---- sources ---------------------------------------------------------------------------------*/
 
 static int tokenize_file(session *s, tokenizing *t)
 {
     const char *path = t->options->input_path;
-    if (strcmp(path, "-") == 0) return tokenize_lines(s, t, stdin, "standard input", tokenize_json);
+    if (strcmp(path, "-") == 0) return lines_read(s, stdin, "standard input", tokenize_json, t);
     FILE *file = fopen(path, "rb");
     if (file == NULL) return session_fail(s, "%s: cannot be opened: %s", path, strerror(errno));
-    int status = tokenize_lines(s, t, file, path, tokenize_json);
+    int status = lines_read(s, file, path, tokenize_json, t);
     fclose(file);
     return status;
 }
@@ -200,7 +164,7 @@ static int tokenize(session *s, tokenizing *t, char **texts, size_t count)
     TRY_HOST(s, adcl_tokenizer_load(&t->tokenizer, t->options->model_path, &s->error));
     TRY_HOST(s, adcl_encoding_create(&t->encoding, &s->error));
     if (t->options->input_path != NULL) return tokenize_file(s, t);
-    if (count == 0) return tokenize_lines(s, t, stdin, "standard input", tokenize_typed);
+    if (count == 0) return lines_read(s, stdin, "standard input", tokenize_typed, t);
     for (size_t i = 0; i < count; i++)
         TRY(tokenize_typed(s, t, texts[i], strlen(texts[i]), "text", i + 1));
     return DONE;

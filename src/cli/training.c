@@ -2,7 +2,6 @@
 #include "cli/training.h"
 
 #include "bench/clock.h"
-#include "cli/adapter_source.h"
 #include "cli/interrupt.h"
 #include "cli/outputs.h"
 #include "cli/screen.h"
@@ -10,81 +9,31 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-/* ---- data ------------------------------------------------------------------------------------*/
+/* ---- beginning and going on ------------------------------------------------------------------*/
 
-static int load_test_set(training *t)
+int training_open(session *s, training *t, const training_options *options)
 {
-    TRY(features_load(t->s, &t->test_x, t->o->test[0], t->o->cast));
-    TRY(labels_load(t->s, &t->test_l, t->o->test[1], &t->test_x));
-    if (t->test_x.cols != t->x.cols)
-        return session_fail(t->s, "%s: expected %zu columns as in %s, got %zu", t->test_x.path,
-                            t->x.cols, t->x.path, t->test_x.cols);
-    TRY(labels_check_classes(t->s, &t->test_l, t->l.classes));
-    void *memory;
-    TRY(session_allocate(t->s, &memory, t->test_x.rows, t->l.classes, sizeof(float)));
-    t->test_logits = memory;
-    return DONE;
+    *t = (training){.s = s, .o = options};
+    TRY(training_folder_open(s, &t->folder, options->folder_path));
+    TRY(output_check_folder(s, t->folder.path));
+    if (!training_folder_is_used(&t->folder) || options->resume || options->force) return DONE;
+    return session_fail(s,
+                        "%s: holds a training already; continue it with --resume, or replace "
+                        "it with --force",
+                        t->folder.path);
 }
 
-static int load_data(training *t)
+void training_close(training *t)
 {
-    TRY(features_load(t->s, &t->x, t->o->train[0], t->o->cast));
-    if (t->x.rows == 0 || t->x.rows > INT32_MAX)
-        return session_fail(t->s, "%s: expected 1 to %d rows, got %zu", t->x.path, INT32_MAX,
-                            t->x.rows);
-    TRY(labels_load(t->s, &t->l, t->o->train[1], &t->x));
-    void *memory;
-    TRY(session_allocate(t->s, &memory, t->x.rows, 1, sizeof(int32_t)));
-    t->order = memory;
-    t->digest = training_state_digest(&t->x, &t->l);
-    return t->o->test[0] != NULL ? load_test_set(t) : DONE;
-}
-
-/* ---- the model -------------------------------------------------------------------------------*/
-
-static int load_adapter(training *t)
-{
-    adcl_adapter_params params;
-    TRY(new_adapter_params(t->s, &t->o->adapter, 0, &params));
-    TRY(adapter_source_load(t->s, &t->source, &t->model.adapter, t->o->adapter_path,
-                            t->o->adapter.activation, &params));
-    size_t hidden_size = adcl_adapter_hidden_size(t->model.adapter);
-    if (hidden_size != t->x.cols)
-        return session_fail(t->s,
-                            "%s: expected %zu columns, the hidden_size of the adapter in %s, "
-                            "got %zu",
-                            t->x.path, hidden_size, t->o->adapter_path, t->x.cols);
-    return DONE;
-}
-
-static int make_adapter(training *t)
-{
-    adcl_adapter_params params;
-    TRY(new_adapter_params(t->s, &t->o->adapter, t->x.cols, &params));
-    TRY_DEVICE(t->s, adcl_adapter_create(&t->model.adapter, t->s->ctx, &params));
-    return DONE;
-}
-
-static int make_model(training *t)
-{
-    if (t->o->adapter_path != NULL)
-        TRY(load_adapter(t));
-    else if (!t->o->head_only)
-        TRY(make_adapter(t));
-    t->model.hidden_size = t->x.cols;
-    t->model.classes = t->l.classes;
-    size_t rows = t->o->batch < t->x.rows ? t->o->batch : t->x.rows;
-    TRY(classifier_complete(t->s, &t->model, rows));
-    TRY(stepper_create(t->s, &t->steps, &t->model, &t->x, &t->l, rows, &t->o->optimizer));
-    array_free(&t->x); /* its numbers are on the device now */
-    return DONE;
+    training_log_close(&t->log);
+    training_folder_close(&t->folder);
 }
 
 static int plan_schedule(training *t)
 {
-    uint64_t per_epoch = t->steps.steps_per_epoch;
+    uint64_t per_epoch = t->trainee->steps_per_epoch;
     if (t->o->epochs > (uint64_t)INT64_MAX / per_epoch)
         return session_fail(t->s, "option --epochs: %zu epochs of %llu steps are too many",
                             t->o->epochs, (unsigned long long)per_epoch);
@@ -97,18 +46,6 @@ static int plan_schedule(training *t)
                             t->o->warmup);
     t->schedule.warmup_steps = (uint64_t)warmup;
     return DONE;
-}
-
-/* ---- beginning and going on ------------------------------------------------------------------*/
-
-static int check_folder(const training *t)
-{
-    TRY(output_check_folder(t->s, t->folder.path));
-    if (!training_folder_is_used(&t->folder) || t->o->resume || t->o->force) return DONE;
-    return session_fail(t->s,
-                        "%s: holds a training already; continue it with --resume, or replace "
-                        "it with --force",
-                        t->folder.path);
 }
 
 static int open_log(training *t)
@@ -146,11 +83,47 @@ static int begin_or_go_on(training *t)
     return begin(t);
 }
 
+static void describe_optimizer(const training_options *o, traits *list)
+{
+    const adcl_optimizer_params *p = &o->optimizer;
+    traits_add(list, "optimizer", "%s", adcl_optimizer_kind_name(p->kind));
+    traits_add_float(list, "momentum", p->momentum);
+    traits_add_float(list, "beta1", p->beta1);
+    traits_add_float(list, "beta2", p->beta2);
+    traits_add_float(list, "epsilon", p->epsilon);
+    traits_add_float(list, "weight-decay", p->weight_decay);
+    traits_add_float(list, "clip", p->clip_norm);
+    traits_add(list, "no-bias-correction", "%s", p->no_bias_correction ? "yes" : "no");
+    traits_add_double(list, "lr", o->learning_rate);
+    traits_add_double(list, "warmup", o->warmup);
+    traits_add(list, "schedule", "%s", adcl_schedule_kind_name(o->schedule));
+}
+
+void training_describe(const training *t, traits *list)
+{
+    list->count = 0;
+    t->trainee->describe(t->trainee->self, list);
+    traits_add(list, "seed", "%llu", (unsigned long long)t->s->common.seed);
+    traits_add(list, "epochs", "%zu", t->o->epochs);
+    traits_add(list, "batch", "%zu", t->o->batch);
+    describe_optimizer(t->o, list);
+}
+
 /* ---- figures ---------------------------------------------------------------------------------*/
 
 static uint64_t epoch_of(const training *t, uint64_t step)
 {
-    return step / t->steps.steps_per_epoch;
+    return step / t->trainee->steps_per_epoch;
+}
+
+uint64_t training_epochs(const training *t)
+{
+    return epoch_of(t, t->step);
+}
+
+static size_t work_of(const training *t, uint64_t step)
+{
+    return t->trainee->work(t->trainee->self, (size_t)(step % t->trainee->steps_per_epoch));
 }
 
 static double learning_rate_of(const training *t, uint64_t step)
@@ -158,66 +131,88 @@ static double learning_rate_of(const training *t, uint64_t step)
     return t->o->learning_rate * adcl_schedule_factor(&t->schedule, step);
 }
 
-static int check_figures(const training *t, uint64_t step, float loss, float norm)
+static int check_figures(const training *t, uint64_t step, const step_figures *figures)
 {
-    if (isfinite(loss) && isfinite(norm)) return DONE;
+    if (isfinite(figures->loss) && isfinite(figures->norm)) return DONE;
     return session_fail(t->s,
                         "step %llu: the %s is not finite, so the training stops; the "
                         "checkpoint in %s is from before (a smaller --lr or a --clip may help)",
-                        (unsigned long long)step + 1, isfinite(loss) ? "gradient" : "loss",
-                        t->folder.path);
+                        (unsigned long long)step + 1,
+                        isfinite(figures->loss) ? "gradient" : "loss", t->folder.path);
 }
 
-static void show_progress(training *t, double loss, double rows_per_second)
+/* "loss 0.1234  accuracy 0.9876" of the epoch so far. */
+static void describe_epoch(const training *t, char *text, size_t size)
+{
+    double mean = t->epoch_loss / (double)t->epoch_steps;
+    if (t->epoch_known == 0)
+        snprintf(text, size, "loss %.4f", mean);
+    else
+        snprintf(text, size, "loss %.4f  accuracy %.4f", mean,
+                 (double)t->epoch_right / (double)t->epoch_known);
+}
+
+static void show_progress(training *t, double speed)
 {
     char what[64];
-    char figures[64];
-    uint64_t epoch = epoch_of(t, t->step - 1) + 1;
-    snprintf(what, sizeof what, "epoch %llu/%zu", (unsigned long long)epoch, t->o->epochs);
-    snprintf(figures, sizeof figures, "loss %.4f  %.0f rows/s", loss, rows_per_second);
+    char epoch[64];
+    char figures[128];
+    snprintf(what, sizeof what, "epoch %llu/%zu", (unsigned long long)epoch_of(t, t->step - 1) + 1,
+             t->o->epochs);
+    describe_epoch(t, epoch, sizeof epoch);
+    snprintf(figures, sizeof figures, "%s  %.0f %s/s", epoch, speed, t->trainee->unit);
     progress_show(&t->progress, t->step, what, figures);
 }
 
-static size_t rows_of_block(const training *t)
+static size_t work_of_block(const training *t)
 {
-    size_t rows = 0;
-    for (uint64_t step = t->step - t->steps.recorded; step < t->step; step++)
-        rows += stepper_batch_rows(&t->steps, (size_t)(step % t->steps.steps_per_epoch));
-    return rows;
+    size_t work = 0;
+    for (uint64_t step = t->step - t->recorded; step < t->step; step++) work += work_of(t, step);
+    return work;
 }
 
 /* Reads less often the quicker the steps are, so that the device seldom waits for the host and a
  * person never waits long for news. */
 static void adapt_block(training *t, double seconds)
 {
-    if (seconds < 0.05 && t->block < STEPPER_RECORD_MOST) t->block *= 2;
+    if (seconds < 0.05 && 2 * t->block <= t->trainee->block_most) t->block *= 2;
     if (seconds > 0.2 && t->block > 1) t->block /= 2;
+}
+
+static int settle_step(training *t, uint64_t step, const step_figures *figures, double speed)
+{
+    training_step line = {step + 1,
+                          epoch_of(t, step) + 1,
+                          (double)figures->loss,
+                          learning_rate_of(t, step),
+                          (double)figures->norm,
+                          t->trainee->unit,
+                          speed};
+    TRY(training_log_step(t->s, &t->log, &line));
+    TRY(check_figures(t, step, figures));
+    t->epoch_loss += (double)figures->loss;
+    t->epoch_right += figures->right;
+    t->epoch_known += figures->known;
+    t->epoch_steps++;
+    return DONE;
 }
 
 /* Waits for the steps since the last call, and logs them. */
 static int settle(training *t)
 {
-    float losses[STEPPER_RECORD_MOST];
-    float norms[STEPPER_RECORD_MOST];
-    size_t count = t->steps.recorded;
-    size_t rows = rows_of_block(t);
-    uint64_t first = t->step - count;
-    TRY(stepper_read(t->s, &t->steps, losses, norms));
+    step_figures figures[TRAINING_BLOCK_MOST];
+    size_t work = work_of_block(t);
+    TRY(t->trainee->read(t->trainee->self, figures));
     double now = clock_seconds();
     double seconds = now - t->block_started;
+    double speed = (double)work / seconds;
     t->block_started = now;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t step = first + i;
-        training_step line = {step + 1,          epoch_of(t, step) + 1,
-                              (double)losses[i], learning_rate_of(t, step),
-                              (double)norms[i],  (double)rows / seconds};
-        TRY(training_log_step(t->s, &t->log, &line));
-        TRY(check_figures(t, step, losses[i], norms[i]));
-        t->epoch_loss += (double)losses[i];
-    }
-    t->epoch_steps += count;
-    t->epoch_rows += rows;
-    show_progress(t, t->epoch_loss / (double)t->epoch_steps, (double)rows / seconds);
+    uint64_t first = t->step - t->recorded;
+    for (size_t i = 0; i < t->recorded; i++)
+        TRY(settle_step(t, first + i, &figures[i], speed));
+    t->recorded = 0;
+    t->epoch_work += work;
+    show_progress(t, speed);
     adapt_block(t, seconds);
     return DONE;
 }
@@ -226,48 +221,68 @@ static int settle(training *t)
 
 static int start_epoch(training *t)
 {
-    adcl_shuffled_order(t->s->common.seed, epoch_of(t, t->step), t->x.rows, t->order);
-    TRY(stepper_set_order(t->s, &t->steps, t->order));
+    TRY(t->trainee->start_epoch(t->trainee->self, epoch_of(t, t->step)));
     t->has_order = true;
     t->epoch_loss = 0.0;
     t->epoch_steps = 0;
-    t->epoch_rows = 0;
+    t->epoch_work = 0;
+    t->epoch_right = 0;
+    t->epoch_known = 0;
     t->epoch_started = t->block_started = clock_seconds();
     return DONE;
 }
 
-static int evaluate(training *t, double *loss, double *accuracy)
+/* With equal goodness, which small sets often give, the smaller loss decides. */
+static bool is_better(const evaluation *e, const best_evaluation *best)
 {
-    TRY(classifier_evaluate(t->s, &t->model, &t->test_x, t->test_logits));
-    *loss = classifier_loss(t->test_logits, &t->test_l, t->model.classes);
-    *accuracy = classifier_accuracy(t->test_logits, &t->test_l, t->model.classes);
+    if (best->epoch == 0) return true;
+    if (isnan(e->goodness)) return false;
+    if (isnan(best->goodness) || e->goodness > best->goodness) return true;
+    return e->goodness >= best->goodness && e->loss < best->loss;
+}
+
+static int keep_if_better(training *t, const evaluation *e)
+{
+    if (!is_better(e, &t->best)) return DONE;
+    if (t->trainee->keep != NULL) TRY(t->trainee->keep(t->trainee->self));
+    t->best = (best_evaluation){epoch_of(t, t->step), e->goodness, e->loss};
     return DONE;
+}
+
+/* "epoch 2/3  loss 0.1234  test loss 0.2345  test accuracy 0.9876  1234 rows/s" */
+static void say_epoch(const training *t, const evaluation *e, double speed)
+{
+    char text[512];
+    describe_epoch(t, text, sizeof text);
+    for (size_t i = 0; i < e->count; i++) {
+        size_t length = strlen(text);
+        snprintf(text + length, sizeof text - length, "  %s %.4f", e->scores[i].words,
+                 e->scores[i].value);
+    }
+    session_note(t->s, "epoch %llu/%zu  %s  %.0f %s/s", (unsigned long long)training_epochs(t),
+                 t->o->epochs, text, speed, t->trainee->unit);
 }
 
 static int finish_epoch(training *t)
 {
-    uint64_t epoch = epoch_of(t, t->step);
-    double mean = t->epoch_loss / (double)t->epoch_steps;
-    double speed = (double)t->epoch_rows / (clock_seconds() - t->epoch_started);
+    double speed = (double)t->epoch_work / (clock_seconds() - t->epoch_started);
+    evaluation e = {0};
     t->has_order = false;
-    if (t->test_x.values == NULL) {
-        session_note(t->s, "epoch %llu/%zu  loss %.4f  %.0f rows/s", (unsigned long long)epoch,
-                     t->o->epochs, mean, speed);
-        return DONE;
-    }
-    double loss;
-    double accuracy;
-    TRY(evaluate(t, &loss, &accuracy));
-    session_note(t->s, "epoch %llu/%zu  loss %.4f  test loss %.4f  test accuracy %.4f  %.0f rows/s",
-                 (unsigned long long)epoch, t->o->epochs, mean, loss, accuracy, speed);
-    return training_log_evaluation(t->s, &t->log, t->step, epoch, loss, accuracy);
+    if (t->trainee->evaluate != NULL)
+        TRY(t->trainee->evaluate(t->trainee->self, training_epochs(t), &e));
+    say_epoch(t, &e, speed);
+    if (e.count == 0) return DONE;
+    TRY(training_log_evaluation(t->s, &t->log, t->step, training_epochs(t), &e));
+    return keep_if_better(t, &e);
 }
 
 /* The log goes first: it may know more than the checkpoint, and is cut back to it, but not less. */
 static int save_checkpoint(training *t)
 {
     TRY(training_log_flush(t->s, &t->log));
-    return training_state_save(t);
+    TRY(training_state_save(t));
+    t->last_checkpoint = clock_seconds();
+    return DONE;
 }
 
 static int stop(const training *t)
@@ -283,88 +298,64 @@ static int stop(const training *t)
 static int enqueue_step(training *t)
 {
     if (!t->has_order) TRY(start_epoch(t));
-    size_t index = (size_t)(t->step % t->steps.steps_per_epoch);
-    TRY(stepper_step(t->s, &t->steps, &t->model, index, t->step, learning_rate_of(t, t->step)));
+    size_t index = (size_t)(t->step % t->trainee->steps_per_epoch);
+    TRY(t->trainee->step(t->trainee->self, index, t->step, learning_rate_of(t, t->step)));
     t->step++;
+    t->recorded++;
     return DONE;
+}
+
+static bool is_due(const training *t)
+{
+    if (t->o->checkpoint_every != 0 && t->step % t->o->checkpoint_every == 0) return true;
+    return t->o->checkpoint_seconds > 0.0 &&
+           clock_seconds() - t->last_checkpoint >= t->o->checkpoint_seconds;
+}
+
+static bool lacks_progress(const training *t)
+{
+    return t->o->patience > 0 && t->best.epoch > 0 &&
+           training_epochs(t) - t->best.epoch >= t->o->patience;
+}
+
+static bool is_over(const training *t)
+{
+    return t->step >= t->schedule.total_steps || lacks_progress(t);
+}
+
+bool training_stopped_early(const training *t)
+{
+    return t->step < t->schedule.total_steps && lacks_progress(t);
 }
 
 static int train(training *t)
 {
     progress_start(&t->progress, t->s, t->step, t->schedule.total_steps);
     t->block = 1;
-    while (t->step < t->schedule.total_steps) {
+    t->last_checkpoint = clock_seconds();
+    while (!is_over(t)) {
         TRY(enqueue_step(t));
         bool interrupted = interrupt_came();
-        bool epoch_ends = t->step % t->steps.steps_per_epoch == 0;
-        bool is_due = t->o->checkpoint_every != 0 && t->step % t->o->checkpoint_every == 0;
-        bool saves = interrupted || epoch_ends || is_due;
-        if (saves || t->steps.recorded >= t->block) TRY(settle(t));
+        bool epoch_ends = t->step % t->trainee->steps_per_epoch == 0;
+        bool saves = interrupted || epoch_ends || is_due(t);
+        if (saves || t->recorded >= t->block) TRY(settle(t));
         if (epoch_ends) TRY(finish_epoch(t));
         if (saves) TRY(save_checkpoint(t));
-        if (interrupted && t->step < t->schedule.total_steps) return stop(t);
+        if (epoch_ends && t->trainee->after_epoch != NULL)
+            TRY(t->trainee->after_epoch(t->trainee->self));
+        if (interrupted && !is_over(t)) return stop(t);
     }
-    return DONE;
-}
-
-/* ---- the end ---------------------------------------------------------------------------------*/
-
-static int save_test_logits(const training *t)
-{
-    size_t shape[] = {t->test_x.rows, t->model.classes};
-    const char *path = training_folder_path(&t->folder, TRAINING_TEST_LOGITS);
-    TRY_HOST(t->s, adcl_npy_save(path, ADCL_F32, 2, shape, t->test_logits, &t->s->error));
-    return DONE;
-}
-
-static int finish(training *t)
-{
-    double loss = 0.0;
-    double accuracy = 0.0;
-    bool tests = t->test_x.values != NULL;
     screen_clear();
-    if (tests) TRY(evaluate(t, &loss, &accuracy));
-    TRY(classifier_save(t->s, &t->model, &t->folder, t->source));
-    if (tests) TRY(save_test_logits(t));
-    session_note(t->s, "saved in %s", t->folder.path);
-    if (t->test_l.count > 0) printf("accuracy %.4f\n", accuracy);
+    if (training_stopped_early(t))
+        session_note(t->s, "stopping early: nothing better since epoch %llu",
+                     (unsigned long long)t->best.epoch);
     return DONE;
 }
 
-static int run(training *t)
+int training_run(training *t, const trainee *subject)
 {
-    TRY(training_folder_open(t->s, &t->folder, t->o->folder_path));
-    TRY(check_folder(t));
-    TRY(load_data(t));
-    /* From here on SIGINT waits for the next step, and so for a checkpoint. */
-    interrupt_hold();
-    TRY(session_open(t->s, TALK_ALWAYS));
-    TRY(make_model(t));
+    t->trainee = subject;
     TRY(plan_schedule(t));
     TRY(begin_or_go_on(t));
-    TRY(train(t));
-    return finish(t);
-}
-
-static void free_all(training *t)
-{
-    training_log_close(&t->log);
-    stepper_free(&t->steps);
-    classifier_free(&t->model);
-    adcl_adapter_file_destroy(&t->source);
-    free(t->order);
-    free(t->test_logits);
-    labels_free(&t->test_l);
-    array_free(&t->test_x);
-    labels_free(&t->l);
-    array_free(&t->x);
-    training_folder_close(&t->folder);
-}
-
-int training_run(session *s, const train_options *options)
-{
-    training t = {.s = s, .o = options};
-    int status = run(&t);
-    free_all(&t);
-    return status;
+    return train(t);
 }

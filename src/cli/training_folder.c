@@ -10,9 +10,15 @@
 #include <unistd.h>
 
 static const char *const names[TRAINING_FILE_COUNT] = {
-    [TRAINING_ADAPTER] = "adapter.safetensors",       [TRAINING_HEAD] = "head.safetensors",
-    [TRAINING_CHECKPOINT] = "checkpoint.safetensors", [TRAINING_LOG] = "log.jsonl",
+    [TRAINING_CHECKPOINT] = "checkpoint.safetensors",
+    [TRAINING_LOG] = "log.jsonl",
+    [TRAINING_ADAPTER] = "adapter.safetensors",
+    [TRAINING_HEAD] = "head.safetensors",
     [TRAINING_TEST_LOGITS] = "test_logits.npy",
+    [TRAINING_ADAPTER_CONFIG] = "adapter_config.json",
+    [TRAINING_HEAD_CONFIG] = "head_config.json",
+    [TRAINING_MODEL_HEAD] = "model_head.safetensors",
+    [TRAINING_LAYER_NORMS] = "layer_norms.safetensors",
 };
 
 int training_folder_open(const session *s, training_folder *out, const char *path)

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* training_folder.h – the folder that train writes, and the files in it. */
+/* training_folder.h – the folder that a training writes, and the files in it. */
 #ifndef ADCL_CLI_TRAINING_FOLDER_H
 #define ADCL_CLI_TRAINING_FOLDER_H
 
 #include "cli/command.h"
 
 typedef enum training_file {
-    TRAINING_ADAPTER,     /* not for a head alone */
-    TRAINING_HEAD,
     TRAINING_CHECKPOINT,
     TRAINING_LOG,
-    TRAINING_TEST_LOGITS  /* of the final parameters, when there is a test set */
+    TRAINING_ADAPTER,        /* not for a head alone */
+    /* of train: */
+    TRAINING_HEAD,
+    TRAINING_TEST_LOGITS,    /* of the final parameters, when there is a test set */
+    /* of finetune, in AdapterHub's form: */
+    TRAINING_ADAPTER_CONFIG, /* not for a head alone */
+    TRAINING_HEAD_CONFIG,
+    TRAINING_MODEL_HEAD,
+    TRAINING_LAYER_NORMS     /* where those were trained */
 } training_file;
 
-#define TRAINING_FILE_COUNT 5
+#define TRAINING_FILE_COUNT 9
 
 typedef struct training_folder {
     char *path;

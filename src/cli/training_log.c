@@ -108,23 +108,24 @@ static int write_line(const session *s, training_log *log, json_t *line)
 
 int training_log_step(const session *s, training_log *log, const training_step *step)
 {
+    char speed[32];
+    snprintf(speed, sizeof speed, "%s_per_second", step->unit);
     return write_line(s, log, json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}",
                                         "step", (json_int_t)step->step,
                                         "epoch", (json_int_t)step->epoch,
                                         "loss", json_finite(step->loss),
                                         "lr", json_finite(step->learning_rate),
                                         "grad_norm", json_finite(step->gradient_norm),
-                                        "rows_per_second", json_finite(step->rows_per_second)));
+                                        speed, json_finite(step->speed)));
 }
 
 int training_log_evaluation(const session *s, training_log *log, uint64_t step, uint64_t epoch,
-                            double loss, double accuracy)
+                            const evaluation *e)
 {
-    return write_line(s, log, json_pack("{s:I, s:I, s:o, s:o}",
-                                        "step", (json_int_t)step,
-                                        "epoch", (json_int_t)epoch,
-                                        "test_loss", json_finite(loss),
-                                        "test_accuracy", json_finite(accuracy)));
+    json_t *line = json_pack("{s:I, s:I}", "step", (json_int_t)step, "epoch", (json_int_t)epoch);
+    for (size_t i = 0; i < e->count; i++)
+        json_object_set_new(line, e->scores[i].key, json_finite(e->scores[i].value));
+    return write_line(s, log, line);
 }
 
 int training_log_flush(const session *s, training_log *log)

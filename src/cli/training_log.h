@@ -5,6 +5,7 @@
 #define ADCL_CLI_TRAINING_LOG_H
 
 #include "cli/command.h"
+#include "cli/evaluation.h"
 
 #include <stdio.h>
 
@@ -28,12 +29,13 @@ typedef struct training_step {
     double loss;
     double learning_rate;
     double gradient_norm;
-    double rows_per_second;
+    const char *unit; /* what the speed counts: "rows", "tokens" */
+    double speed;     /* a second */
 } training_step;
 
 int training_log_step(const session *s, training_log *log, const training_step *step);
 int training_log_evaluation(const session *s, training_log *log, uint64_t step, uint64_t epoch,
-                            double loss, double accuracy);
+                            const evaluation *e);
 /* Hands what was logged to the system. */
 int training_log_flush(const session *s, training_log *log);
 

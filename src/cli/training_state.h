@@ -5,9 +5,6 @@
 
 #include "cli/training.h"
 
-/* A number that tells training sets apart. */
-uint64_t training_state_digest(const array *x, const labels *l);
-
 /* Writes parameters, optimizer state, the count of steps, and everything that the result depends
  * on. Waits. */
 int training_state_save(training *t);

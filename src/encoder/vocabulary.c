@@ -142,11 +142,7 @@ static adcl_status add_token(const reader *in, const char *text, size_t length)
     adcl__token_place place = split_token(&matched, &matched_length);
     uint32_t hash = hash_of(place, matched, matched_length);
     adcl__vocabulary_slot *slot = find_slot(v, hash, place, matched, matched_length);
-    if (slot->id >= 0)
-        return adcl__error_set(in->error, ADCL_ERR_FORMAT, 0,
-                               "%s: expected each token once, got %s on line %d and on line %zu",
-                               in->path, adcl__describe_name(v->tokens[slot->id].text).text,
-                               slot->id + 1, v->count + 1);
+    /* A token that stands there twice has the later id, as in Hugging Face's dictionary. */
     *slot = (adcl__vocabulary_slot){hash, (int32_t)v->count};
     if (matched_length > v->longest[place]) v->longest[place] = matched_length;
     v->count++;
