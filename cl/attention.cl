@@ -40,14 +40,56 @@ adcl_block adcl_block_of(global const int *blocks, uint index)
     return (adcl_block){start, end, first, min(end - first, (uint)ADCL_WIDTH)};
 }
 
+/* Rows become columns, in three rounds of exchanges between pairs of vectors; or, for other widths than 8, one
+ * by one through memory. */
+#if ADCL_WIDTH == 8
+void adcl_transpose_lanes(REAL *r)
+{
+    float8 a[8], b[8];
+    for (uint i = 0; i < 8; i += 2) {
+        float8 x = r[i], y = r[i + 1];
+        a[i] = (float8)(x.s0, y.s0, x.s1, y.s1, x.s4, y.s4, x.s5, y.s5);
+        a[i + 1] = (float8)(x.s2, y.s2, x.s3, y.s3, x.s6, y.s6, x.s7, y.s7);
+    }
+    for (uint i = 0; i < 8; i += 4)
+        for (uint j = 0; j < 2; j++) {
+            float8 x = a[i + j], y = a[i + j + 2];
+            b[i + 2 * j] = (float8)(x.s01, y.s01, x.s45, y.s45);
+            b[i + 2 * j + 1] = (float8)(x.s23, y.s23, x.s67, y.s67);
+        }
+    for (uint i = 0; i < 4; i++) {
+        r[i] = (float8)(b[i].lo, b[i + 4].lo);
+        r[i + 4] = (float8)(b[i].hi, b[i + 4].hi);
+    }
+}
+#else
+void adcl_transpose_lanes(REAL *r)
+{
+    float from[ADCL_WIDTH][ADCL_WIDTH], to[ADCL_WIDTH][ADCL_WIDTH];
+    for (uint i = 0; i < ADCL_WIDTH; i++) ADCL_STORE(r[i], from[i]);
+    for (uint i = 0; i < ADCL_WIDTH; i++)
+        for (uint j = 0; j < ADCL_WIDTH; j++) to[j][i] = from[i][j];
+    for (uint i = 0; i < ADCL_WIDTH; i++) r[i] = ADCL_LOAD(to[i]);
+}
+#endif
+
+/* Columns of a head that are taken as whole vectors of a row; the others one by one. */
+#define ADCL_WHOLE_COLS (ADCL_HEAD / ADCL_WIDTH * ADCL_WIDTH)
+
 /* Columns of the block's tokens, transposed: lane i of out[c] is column c of token first + i. Lanes without a
  * token have the last one's. */
 void adcl_take_lanes(adcl_block b, global const float *matrix, ulong stride, REAL *out)
 {
-    for (uint c = 0; c < ADCL_HEAD; c++) {
+    global const float *rows[ADCL_WIDTH];
+    for (uint i = 0; i < ADCL_WIDTH; i++)
+        rows[i] = matrix + (b.first + min(i, b.count - 1)) * stride;
+    for (uint c = 0; c < ADCL_WHOLE_COLS; c += ADCL_WIDTH) {
+        for (uint i = 0; i < ADCL_WIDTH; i++) out[c + i] = ADCL_LOAD(rows[i] + c);
+        adcl_transpose_lanes(out + c);
+    }
+    for (uint c = ADCL_WHOLE_COLS; c < ADCL_HEAD; c++) {
         float lanes[ADCL_WIDTH];
-        for (uint i = 0; i < ADCL_WIDTH; i++)
-            lanes[i] = matrix[(b.first + min(i, b.count - 1)) * stride + c];
+        for (uint i = 0; i < ADCL_WIDTH; i++) lanes[i] = rows[i][c];
         out[c] = ADCL_LOAD(lanes);
     }
 }
@@ -60,12 +102,18 @@ REAL adcl_take_lane_numbers(adcl_block b, global const float *numbers, ulong str
     return ADCL_LOAD(lanes);
 }
 
-void adcl_put_lanes(adcl_block b, const REAL *columns, global float *matrix, ulong stride)
+/* The other way; `columns` is used up. */
+void adcl_put_lanes(adcl_block b, REAL *columns, global float *matrix, ulong stride)
 {
-    for (uint c = 0; c < ADCL_HEAD; c++) {
+    global float *rows = matrix + b.first * stride;
+    for (uint c = 0; c < ADCL_WHOLE_COLS; c += ADCL_WIDTH) {
+        adcl_transpose_lanes(columns + c);
+        for (uint i = 0; i < b.count; i++) ADCL_STORE(columns[c + i], rows + i * stride + c);
+    }
+    for (uint c = ADCL_WHOLE_COLS; c < ADCL_HEAD; c++) {
         float lanes[ADCL_WIDTH];
         ADCL_STORE(columns[c], lanes);
-        for (uint i = 0; i < b.count; i++) matrix[(b.first + i) * stride + c] = lanes[i];
+        for (uint i = 0; i < b.count; i++) rows[i * stride + c] = lanes[i];
     }
 }
 
