@@ -167,9 +167,12 @@ ADCL_KERNEL void adcl_packed_product(global const float *a, ulong a_offset, ulon
         for (uint p = first_panel; p < last_panel; p += ADCL_SIDE) {
             adcl_packed_sums sums[ADCL_SIDE];
             uint after = min(p + (uint)ADCL_SIDE, last_panel);
-            for (uint q = p; q < after; q++)
+            for (uint q = p; q < after; q++) {
+                for (uint i = 0; i < count; i++)
+                    ADCL_EXPECT_ROW(o.out + i * o.out_stride + q * ADCL_PANEL_COLS);
                 adcl_packed_panel(count, a + adcl_at(a_offset, a_stride, row, 0), a_stride,
                                   panels + (ulong)q * depth * ADCL_PANEL_COLS, depth, &sums[q - p]);
+            }
             adcl_packed_write(count, p * ADCL_PANEL_COLS, min(after * ADCL_PANEL_COLS, cols), sums,
                               &o);
         }
