@@ -203,7 +203,7 @@ ADAPTER_CONFIG = {
     "unknown": adapter({"x": [1]}),
     "name_with_dot": adapter(name="a.b"),
     "labels_twice": adapter() + head(label2id={"no": 0, "yes": 0}),
-    "labels_many": adapter() + head(num_labels=1000000, label2id=None),
+    "labels_many": adapter() + head(num_labels=20000, label2id=None),
     "sizes_differ": adapter(hidden_size=33) + head(),
     "not_json": b"{",
     "empty": b"",
