@@ -245,7 +245,8 @@ Test(pickle, files_that_contradict_their_program_are_refused)
     expect_zip_refused(far, 2, false, ADCL_ERR_FORMAT, "within the 6 numbers");
     expect_zip_refused(huge, 2, false, ADCL_ERR_FORMAT, "within the 6 numbers");
     expect_zip_refused(twice, 2, false, ADCL_ERR_FORMAT, "got \"a\" twice");
-    const member bomb[] = {{"m/data.pkl", calloc(10000, 1), 10000}, SIX};
+    static const char zeros[10000];
+    const member bomb[] = {{"m/data.pkl", zeros, sizeof zeros}, SIX};
     expect_zip_refused(bomb, 2, true, ADCL_ERR_UNSUPPORTED, "neither compressed nor encrypted");
     const member evil[] = {{"m/data.pkl", "cos\nsystem\n.", 12}, SIX};
     expect_zip_refused(evil, 2, false, ADCL_ERR_UNSUPPORTED, "\"os.system\"");
