@@ -22,6 +22,9 @@ _adapter_cl_words() {
     --init) echo "identity houlsby houlsby_paper bert mam" ;;
     --optimizer) echo "adam adamw sgd" ;;
     --format) echo "json ids tokens" ;;
+    --place) echo "attention output" ;;
+    --dtype) echo "f16 bf16" ;;
+    --model-type) echo "bert distilbert" ;;
     --schedule) echo "linear cosine constant" ;;
     --activation)
         echo "relu relu6 leaky_relu elu celu selu gelu gelu_tanh quick_gelu silu mish sigmoid" \
