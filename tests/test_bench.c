@@ -17,7 +17,8 @@
 static bench_row row_of(size_t rows, size_t hidden, size_t bottleneck, bench_pass pass, double ms)
 {
     return (bench_row){
-        .shape = {rows, hidden, bottleneck, ADCL_ACTIVATION_RELU, 0},
+        .shape = {.rows = rows, .hidden = hidden, .bottleneck = bottleneck,
+                  .activation = ADCL_ACTIVATION_RELU},
         .pass = pass,
         .engine = "gemm",
         .timing = {.median_ms = ms, .min_ms = ms, .samples = 5, .passes_per_sample = 1},
