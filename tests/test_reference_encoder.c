@@ -3,48 +3,13 @@
 #include "encoder/encoder_reference.h"
 #include "reference/reference.h"
 #include "support/compare.h"
+#include "support/random_model.h"
 #include "support/tiny.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- the arrays of a set, by name --------------------------------------------------------------
- */
-
-enum { MOST_ARRAYS = 96 };
-
-typedef struct array {
-    char name[64];
-    float *values;
-    size_t rows, cols;
-} array;
-
-typedef struct array_list {
-    array at[MOST_ARRAYS];
-    size_t count;
-} array_list;
-
-static adcl_status note_array(void *user, const char *name, float **values, size_t rows,
-                              size_t cols)
-{
-    array_list *list = user;
-    cr_assert_lt(list->count, MOST_ARRAYS);
-    array *noted = &list->at[list->count++];
-    cr_assert_lt(strlen(name), sizeof noted->name);
-    strcpy(noted->name, name);
-    noted->values = *values;
-    noted->rows = rows;
-    noted->cols = cols;
-    return ADCL_OK;
-}
-
-static void list_arrays(adcl__host_set *set, array_list *list)
-{
-    list->count = 0;
-    cr_assert_eq(adcl__host_set_each(set, note_array, list), ADCL_OK);
-}
 
 static double *zeros(size_t count)
 {
@@ -53,8 +18,7 @@ static double *zeros(size_t count)
     return numbers;
 }
 
-/* ---- golden data -------------------------------------------------------------------------------
- */
+/* ---- golden data ----------------------------------------------------------------------------- */
 
 /* Theirs is computed in double, too, and stored in float, which rounds by 6e-8 at most: that is all
  * that lies between us. Gradients are floats on both sides: equal, or neighbours. */
@@ -136,12 +100,12 @@ static void check_results(tiny_case *c, double loss, double tolerance)
 static void check_gradients(tiny_case *c, double tolerance)
 {
     adcl_test_tiny *tiny = c->tiny;
-    array_list gradients;
-    list_arrays(&c->gradients, &gradients);
+    adcl_test_arrays gradients;
+    adcl_test_list_arrays(&c->gradients, &gradients);
     cr_expect_eq(gradients.count, adcl_test_tiny_gradient_count(tiny), "%s/%s", tiny->model,
                  tiny->name);
     for (size_t i = 0; i < gradients.count; i++) {
-        const array *g = &gradients.at[i];
+        const adcl_test_array *g = &gradients.at[i];
         const double *expected = adcl_test_tiny_gradient(tiny, g->name, g->rows, g->cols);
         cr_expect(adcl_test_close_floats(
             adcl_test_label("%s/%s gradient of %s", tiny->model, tiny->name, g->name), g->values,
@@ -163,92 +127,17 @@ Test(reference_encoder, matches_adapterhub_in_every_placement_and_option)
     cr_expect_eq(folders, 17);
 }
 
-/* ---- a random model of two layers --------------------------------------------------------------
- */
+/* ---- a random model of two layers ------------------------------------------------------------ */
 
-enum { V = 11, D = 8, HEADS = 2, F = 12, P = 5, TYPES = 2, LAYERS = 2, SEQUENCES = 3, TOKENS = 8 };
+enum {
+    D = ADCL_TEST_HIDDEN,
+    LAYERS = ADCL_TEST_LAYERS,
+    SEQUENCES = ADCL_TEST_SEQUENCES,
+    TOKENS = ADCL_TEST_TOKENS,
+    LABELS = ADCL_TEST_LABELS
+};
 
-static const size_t starts[SEQUENCES + 1] = {0, 3, 4, TOKENS};
-static const int32_t ids[TOKENS] = {2, 7, 3, 9, 2, 10, 0, 3};
-static const int32_t type_ids[TOKENS] = {0, 0, 1, 0, 0, 1, 1, 1};
-static const adcl__reference_batch all_sequences = {SEQUENCES, starts, ids, type_ids};
-
-/* A model, and the one memory that its numbers are in. */
-typedef struct random_model {
-    adcl__model_weights weights;
-    adcl__layer_weights layers[LAYERS];
-    float numbers[V * D + P * D + TYPES * D + 2 * D +
-                  LAYERS * (4 * (D * D + D) + 2 * D * F + F + D + 4 * D)];
-    size_t used;
-} random_model;
-
-static const float *take(random_model *m, size_t count)
-{
-    const float *taken = m->numbers + m->used;
-    m->used += count;
-    cr_assert_leq(m->used, sizeof m->numbers / sizeof m->numbers[0]);
-    return taken;
-}
-
-static adcl__dense_weights take_dense(random_model *m, size_t inputs, size_t outputs)
-{
-    const float *weight = take(m, inputs * outputs);
-    return (adcl__dense_weights){weight, take(m, outputs)};
-}
-
-static adcl__norm_weights take_norm(random_model *m)
-{
-    const float *weight = take(m, D);
-    return (adcl__norm_weights){weight, take(m, D)};
-}
-
-static void draw(uint64_t seed, double deviation, float *out, size_t count)
-{
-    adcl__random_fill_normal(seed, ADCL__STREAM_DOWN_KERNEL, deviation, 0.0, out, count);
-}
-
-static void make_model(random_model *m)
-{
-    memset(m, 0, sizeof *m);
-    draw(1, 0.5, m->numbers, sizeof m->numbers / sizeof m->numbers[0]);
-    m->weights.config = (adcl__model_config){.family = ADCL__MODEL_BERT,
-                                             .vocabulary_size = V,
-                                             .hidden_size = D,
-                                             .layers = LAYERS,
-                                             .heads = HEADS,
-                                             .inner_size = F,
-                                             .positions = P,
-                                             .token_types = TYPES,
-                                             .activation = ADCL_ACTIVATION_GELU_TANH,
-                                             .layer_norm_epsilon = 1e-3};
-    m->weights.words = take(m, V * D);
-    m->weights.positions = take(m, P * D);
-    m->weights.types = take(m, TYPES * D);
-    m->weights.embeddings_norm = take_norm(m);
-    m->weights.layers = m->layers;
-    for (size_t l = 0; l < LAYERS; l++) {
-        adcl__layer_weights *layer = &m->layers[l];
-        layer->query = take_dense(m, D, D);
-        layer->key = take_dense(m, D, D);
-        layer->value = take_dense(m, D, D);
-        layer->attention_output = take_dense(m, D, D);
-        layer->attention_norm = take_norm(m);
-        layer->inner = take_dense(m, D, F);
-        layer->output = take_dense(m, F, D);
-        layer->output_norm = take_norm(m);
-    }
-}
-
-/* Every array of the set, drawn from its place in the set. */
-static void draw_set(adcl__host_set *set)
-{
-    array_list arrays;
-    list_arrays(set, &arrays);
-    for (size_t i = 0; i < arrays.count; i++)
-        draw(100 + i, 0.5, arrays.at[i].values, arrays.at[i].rows * arrays.at[i].cols);
-}
-
-static void make_set(adcl__host_set *out, const random_model *m,
+static void make_set(adcl__host_set *out, const adcl_test_model *m,
                      const adcl_adapter_set_params *params)
 {
     adcl_error error;
@@ -256,67 +145,13 @@ static void make_set(adcl__host_set *out, const random_model *m,
     cr_assert_eq(status, ADCL_OK, "%s", error.message);
 }
 
-/* The options of which the tests below are made. Activations are smooth, as finite differences want
- * them. */
-#define WITH(ACTIVATION)                                                                   \
-    .struct_size = sizeof(adcl_adapter_set_params), .reduction_factor = 3.0f, .labels = 3, \
-    .activation = ADCL_ACTIVATION_##ACTIVATION
-
-static const size_t first_layer[] = {0}, last_layer[] = {1};
-static const float uneven_factors[] = {2.0f, 0.0f};
-
-static const struct {
-    const char *name;
-    adcl_adapter_set_params params;
-} variants[] = {
-    {"houlsby, learned scaling",
-     {WITH(SILU), .attention_adapters = 1, .output_adapters = 1, .original_ln_after = 1,
-      .scaling_kind = ADCL_SCALING_LEARNED}},
-    {"houlsby, gate, mean pooling, uneven bottlenecks",
-     {WITH(GELU), .attention_adapters = 1, .output_adapters = 1, .original_ln_after = 1, .gated = 1,
-      .pooling = ADCL_POOLING_MEAN, .layer_reduction_factors = uneven_factors}},
-    {"pfeiffer, gate, both norms, channel scaling",
-     {WITH(SILU), .output_adapters = 1, .original_ln_before = 1, .original_ln_after = 1, .gated = 1,
-      .ln_before = 1, .ln_after = 1, .scaling_kind = ADCL_SCALING_CHANNEL}},
-    {"pfeiffer, trained layer norms, last layer only",
-     {WITH(TANH), .output_adapters = 1, .original_ln_before = 1, .original_ln_after = 1,
-      .train_layer_norms = 1, .leave_out = first_layer, .leave_out_count = 1}},
-    {"attention only, trained layer norms, first layer only",
-     {WITH(MISH), .attention_adapters = 1, .original_ln_before = 1, .original_ln_after = 1,
-      .train_layer_norms = 1, .leave_out = last_layer, .leave_out_count = 1}},
-    {"both places, residual after the norm",
-     {WITH(GELU), .attention_adapters = 1, .output_adapters = 1, .original_ln_before = 1,
-      .original_ln_after = 1, .residual = ADCL_RESIDUAL_AFTER_LN, .scaling = -0.7f}},
-    {"both places, residual of the sum, into the adapter's norm",
-     {WITH(TANH), .attention_adapters = 1, .output_adapters = 1, .original_ln_before = 1,
-      .original_ln_after = 1, .residual = ADCL_RESIDUAL_POST_ADD, .ln_after = 1,
-      .adapter_residual_before_ln = 1}},
-    {"no norm of the model at all",
-     {WITH(SILU), .attention_adapters = 1, .output_adapters = 1, .ln_after = 1}},
-    {"norm before, none after, trained layer norms",
-     {WITH(SILU), .attention_adapters = 1, .output_adapters = 1, .original_ln_before = 1,
-      .residual = ADCL_RESIDUAL_AFTER_LN, .train_layer_norms = 1}},
-    {"parallel, gate, both norms, channel scaling, mean pooling in two layers",
-     {WITH(GELU_TANH), .output_adapters = 1, .parallel = 1, .original_ln_after = 1, .gated = 1,
-      .ln_before = 1, .ln_after = 1, .scaling_kind = ADCL_SCALING_CHANNEL,
-      .pooling = ADCL_POOLING_MEAN, .head_layers = 2}},
-    {"parallel, trained layer norms, softmax",
-     {WITH(SOFTMAX), .output_adapters = 1, .parallel = 1, .original_ln_after = 1,
-      .train_layer_norms = 1, .scaling = 4.0f}},
-    {"head alone, one layer", {WITH(TANH), .head_only = 1, .head_layers = 1}},
-    {"head alone, trained layer norms, mean pooling",
-     {WITH(TANH), .head_only = 1, .train_layer_norms = 1, .pooling = ADCL_POOLING_MEAN}},
-};
-
-enum { VARIANTS = sizeof variants / sizeof variants[0], LABELS = 3 };
-
 /* Of a batch of at most TOKENS tokens. */
 typedef struct results {
     double hidden[(LAYERS + 1) * TOKENS * D];
     double logits[SEQUENCES * LABELS];
 } results;
 
-static void run(const random_model *m, const adcl__host_set *set,
+static void run(const adcl_test_model *m, const adcl__host_set *set,
                 const adcl__reference_batch *batch, results *out)
 {
     adcl_error error;
@@ -325,29 +160,26 @@ static void run(const random_model *m, const adcl__host_set *set,
     cr_assert_eq(status, ADCL_OK, "%s", error.message);
 }
 
-/* ---- finite differences ------------------------------------------------------------------------
- */
-
-static const double dlogits[SEQUENCES * LABELS] = {0.5,  -1.0,  0.25, 1.5, -0.5,
-                                                   0.75, -1.25, 1.0,  2.0};
+/* ---- finite differences ---------------------------------------------------------------------- */
 
 /* L = Σ logits·dlogits */
-static double loss(const random_model *m, const adcl__host_set *set)
+static double loss(const adcl_test_model *m, const adcl__host_set *set)
 {
     results r;
-    run(m, set, &all_sequences, &r);
+    run(m, set, &adcl_test_batch, &r);
     double sum = 0.0;
-    for (size_t i = 0; i < SEQUENCES * LABELS; i++) sum += r.logits[i] * dlogits[i];
+    for (size_t i = 0; i < SEQUENCES * LABELS; i++) sum += r.logits[i] * adcl_test_dlogits[i];
     return sum;
 }
 
-static void add_gradients(const random_model *m, const adcl__host_set *set,
+static void add_gradients(const adcl_test_model *m, const adcl__host_set *set,
                           adcl__host_set *gradients)
 {
     results r;
     adcl_error error;
-    adcl_status status = adcl__encoder_reference_run(&m->weights, set, &all_sequences, r.hidden,
-                                                     r.logits, dlogits, gradients, &error);
+    adcl_status status =
+        adcl__encoder_reference_run(&m->weights, set, &adcl_test_batch, r.hidden, r.logits,
+                                    adcl_test_dlogits, gradients, &error);
     cr_assert_eq(status, ADCL_OK, "%s", error.message);
 }
 
@@ -355,7 +187,8 @@ static void add_gradients(const random_model *m, const adcl__host_set *set,
 static const double difference_tolerance = 7e-8;
 
 /* (L(v + step) − L(v − step)) / the distance of the two floats. */
-static double difference(const random_model *m, const adcl__host_set *set, float *value, float step)
+static double difference(const adcl_test_model *m, const adcl__host_set *set, float *value,
+                         float step)
 {
     float kept = *value, above = kept + step, below = kept - step;
     *value = above;
@@ -368,22 +201,22 @@ static double difference(const random_model *m, const adcl__host_set *set, float
 
 /* Two of them, of which Richardson's formula takes out the square of the step; what is left is its
  * fourth power and the rounding of L. */
-static double derivative(const random_model *m, const adcl__host_set *set, float *value)
+static double derivative(const adcl_test_model *m, const adcl__host_set *set, float *value)
 {
     const float step = 0x1p-10f;
     return (4.0 * difference(m, set, value, step) - difference(m, set, value, 2.0f * step)) / 3.0;
 }
 
-static void check_variant(const random_model *m, size_t variant)
+static void check_variant(const adcl_test_model *m, size_t variant)
 {
     adcl__host_set set, gradients;
-    make_set(&set, m, &variants[variant].params);
-    make_set(&gradients, m, &variants[variant].params);
-    draw_set(&set);
+    make_set(&set, m, &adcl_test_variants[variant].params);
+    make_set(&gradients, m, &adcl_test_variants[variant].params);
+    adcl_test_draw_set(&set);
     add_gradients(m, &set, &gradients);
-    array_list values, got;
-    list_arrays(&set, &values);
-    list_arrays(&gradients, &got);
+    adcl_test_arrays values, got;
+    adcl_test_list_arrays(&set, &values);
+    adcl_test_list_arrays(&gradients, &got);
     cr_assert_eq(values.count, got.count);
     for (size_t a = 0; a < values.count; a++) {
         size_t count = values.at[a].rows * values.at[a].cols;
@@ -391,8 +224,8 @@ static void check_variant(const random_model *m, size_t variant)
         for (size_t i = 0; i < count; i++)
             expected[i] = derivative(m, &set, &values.at[a].values[i]);
         cr_expect(adcl_test_close_floats(
-            adcl_test_label("%s: %s", variants[variant].name, values.at[a].name), got.at[a].values,
-            expected, count, difference_tolerance));
+            adcl_test_label("%s: %s", adcl_test_variants[variant].name, values.at[a].name),
+            got.at[a].values, expected, count, difference_tolerance));
         free(expected);
     }
     adcl__host_set_release(&set);
@@ -401,29 +234,28 @@ static void check_variant(const random_model *m, size_t variant)
 
 Test(reference_encoder, gradients_match_finite_differences)
 {
-    random_model m;
-    make_model(&m);
-    for (size_t v = 0; v < VARIANTS; v++) check_variant(&m, v);
+    adcl_test_model m;
+    adcl_test_model_make(&m);
+    for (size_t v = 0; v < ADCL_TEST_VARIANTS; v++) check_variant(&m, v);
 }
 
-/* ---- what else is promised ----------------------------------------------------------------------
- */
+/* ---- what else is promised ------------------------------------------------------------------- */
 
 Test(reference_encoder, gradients_accumulate)
 {
-    random_model m;
+    adcl_test_model m;
     adcl__host_set set, once, twice;
-    make_model(&m);
-    make_set(&set, &m, &variants[0].params);
-    make_set(&once, &m, &variants[0].params);
-    make_set(&twice, &m, &variants[0].params);
-    draw_set(&set);
+    adcl_test_model_make(&m);
+    make_set(&set, &m, &adcl_test_variants[0].params);
+    make_set(&once, &m, &adcl_test_variants[0].params);
+    make_set(&twice, &m, &adcl_test_variants[0].params);
+    adcl_test_draw_set(&set);
     add_gradients(&m, &set, &once);
     add_gradients(&m, &set, &twice);
     add_gradients(&m, &set, &twice);
-    array_list one, two;
-    list_arrays(&once, &one);
-    list_arrays(&twice, &two);
+    adcl_test_arrays one, two;
+    adcl_test_list_arrays(&once, &one);
+    adcl_test_list_arrays(&twice, &two);
     for (size_t a = 0; a < one.count; a++)
         for (size_t i = 0; i < one.at[a].rows * one.at[a].cols; i++) {
             double expected = 2.0 * (double)one.at[a].values[i];
@@ -435,13 +267,14 @@ Test(reference_encoder, gradients_accumulate)
     adcl__host_set_release(&twice);
 }
 
-/* Sequence s of all_sequences by itself gives the numbers that it has among the others. */
-static void check_alone(const random_model *m, const adcl__host_set *set, const results *all,
+/* Sequence s of adcl_test_batch by itself gives the numbers that it has among the others. */
+static void check_alone(const adcl_test_model *m, const adcl__host_set *set, const results *all,
                         size_t s, const char *name)
 {
-    size_t first = starts[s], count = starts[s + 1] - first;
+    size_t first = adcl_test_starts[s], count = adcl_test_starts[s + 1] - first;
     const size_t alone_starts[] = {0, count};
-    const adcl__reference_batch batch = {1, alone_starts, ids + first, type_ids + first};
+    const adcl__reference_batch batch = {1, alone_starts, adcl_test_ids + first,
+                                         adcl_test_type_ids + first};
     results alone;
     run(m, set, &batch, &alone);
     for (size_t l = 0; l <= LAYERS; l++)
@@ -454,15 +287,16 @@ static void check_alone(const random_model *m, const adcl__host_set *set, const 
 
 Test(reference_encoder, a_sequence_does_not_depend_on_the_others)
 {
-    random_model m;
-    make_model(&m);
-    for (size_t v = 0; v < VARIANTS; v++) {
+    adcl_test_model m;
+    adcl_test_model_make(&m);
+    for (size_t v = 0; v < ADCL_TEST_VARIANTS; v++) {
         adcl__host_set set;
         results all;
-        make_set(&set, &m, &variants[v].params);
-        draw_set(&set);
-        run(&m, &set, &all_sequences, &all);
-        for (size_t s = 0; s < SEQUENCES; s++) check_alone(&m, &set, &all, s, variants[v].name);
+        make_set(&set, &m, &adcl_test_variants[v].params);
+        adcl_test_draw_set(&set);
+        run(&m, &set, &adcl_test_batch, &all);
+        for (size_t s = 0; s < SEQUENCES; s++)
+            check_alone(&m, &set, &all, s, adcl_test_variants[v].name);
         adcl__host_set_release(&set);
     }
 }
@@ -471,10 +305,10 @@ Test(reference_encoder, a_sequence_does_not_depend_on_the_others)
  */
 Test(reference_encoder, new_adapters_leave_the_model_as_it_is)
 {
-    random_model m;
+    adcl_test_model m;
     results alone, adapted;
-    make_model(&m);
-    run(&m, NULL, &all_sequences, &alone);
+    adcl_test_model_make(&m);
+    run(&m, NULL, &adcl_test_batch, &alone);
     static const char *const presets[] = {"houlsby", "pfeiffer", "parallel", "none"};
     for (size_t p = 0; p < sizeof presets / sizeof presets[0]; p++) {
         adcl_adapter_set_params params;
@@ -482,7 +316,7 @@ Test(reference_encoder, new_adapters_leave_the_model_as_it_is)
         params.labels = LABELS;
         adcl__host_set set;
         make_set(&set, &m, &params);
-        run(&m, &set, &all_sequences, &adapted);
+        run(&m, &set, &adcl_test_batch, &adapted);
         cr_expect_arr_eq(adapted.hidden, alone.hidden, sizeof alone.hidden, "%s", presets[p]);
         adcl__host_set_release(&set);
     }
@@ -496,14 +330,15 @@ static adcl__norm_weights norm_of(const adcl__host_norm *norm)
 /* The same numbers as a set's own norms and as the model's give the same bits. */
 Test(reference_encoder, trained_layer_norms_stand_in_for_those_of_the_model)
 {
-    random_model m;
+    adcl_test_model m;
     adcl__host_set trained, plain;
     results own, models;
-    make_model(&m);
-    adcl_adapter_set_params params = {WITH(TANH), .head_only = 1, .train_layer_norms = 1};
+    adcl_test_model_make(&m);
+    adcl_adapter_set_params params = {
+        .struct_size = sizeof params, .labels = LABELS, .head_only = 1, .train_layer_norms = 1};
     make_set(&trained, &m, &params);
-    draw_set(&trained);
-    run(&m, &trained, &all_sequences, &own);
+    adcl_test_draw_set(&trained);
+    run(&m, &trained, &adcl_test_batch, &own);
 
     params.train_layer_norms = 0;
     make_set(&plain, &m, &params);
@@ -517,7 +352,7 @@ Test(reference_encoder, trained_layer_norms_stand_in_for_those_of_the_model)
         m.layers[l].attention_norm = norm_of(&trained.layer[l].attention_norm);
         m.layers[l].output_norm = norm_of(&trained.layer[l].output_norm);
     }
-    run(&m, &plain, &all_sequences, &models);
+    run(&m, &plain, &adcl_test_batch, &models);
     cr_expect_arr_eq(own.hidden, models.hidden, sizeof own.hidden);
     cr_expect_arr_eq(own.logits, models.logits, sizeof own.logits);
     adcl__host_set_release(&trained);
@@ -527,24 +362,26 @@ Test(reference_encoder, trained_layer_norms_stand_in_for_those_of_the_model)
 Test(reference_encoder, type_ids_that_are_missing_are_zeros)
 {
     static const int32_t no_types[TOKENS] = {0};
-    random_model m;
+    adcl_test_model m;
     results missing, zero;
-    make_model(&m);
-    run(&m, NULL, &(adcl__reference_batch){SEQUENCES, starts, ids, NULL}, &missing);
-    run(&m, NULL, &(adcl__reference_batch){SEQUENCES, starts, ids, no_types}, &zero);
+    adcl_test_model_make(&m);
+    run(&m, NULL, &(adcl__reference_batch){SEQUENCES, adcl_test_starts, adcl_test_ids, NULL},
+        &missing);
+    run(&m, NULL, &(adcl__reference_batch){SEQUENCES, adcl_test_starts, adcl_test_ids, no_types},
+        &zero);
     cr_expect_arr_eq(missing.hidden, zero.hidden, sizeof zero.hidden);
 }
 
 Test(reference_encoder, more_tokens_than_memory_is_an_error)
 {
     static const size_t endless[] = {0, SIZE_MAX / 2};
-    random_model m;
+    adcl_test_model m;
     adcl_error error;
     double hidden;
-    make_model(&m);
+    adcl_test_model_make(&m);
     adcl_status status = adcl__encoder_reference_run(
-        &m.weights, NULL, &(adcl__reference_batch){1, endless, ids, NULL}, &hidden, NULL, NULL,
-        NULL, &error);
+        &m.weights, NULL, &(adcl__reference_batch){1, endless, adcl_test_ids, NULL}, &hidden, NULL,
+        NULL, NULL, &error);
     cr_expect_eq(status, ADCL_ERR_OUT_OF_HOST_MEMORY);
     cr_expect_not_null(strstr(error.message, "tokens"), "%s", error.message);
 }

@@ -27,11 +27,6 @@ static size_t panel_columns(const adcl_context *ctx)
 
 /* ---- packing ---------------------------------------------------------------------------------- */
 
-size_t adcl__packed_bytes(const adcl_context *ctx, size_t inputs, size_t outputs, bool bias)
-{
-    return sizeof(float) * adcl__round_up(outputs, panel_columns(ctx)) * (inputs + bias);
-}
-
 static void pack(const adcl__packed_source *s, size_t columns, float *panels)
 {
     for (size_t first = 0; first < s->outputs; first += columns)

@@ -15,9 +15,6 @@ typedef struct adcl__packed {
     adcl_tensor *bias;      /* (1, M) filled up to whole panels; NULL: none */
 } adcl__packed;
 
-/* Device bytes that packing takes. */
-size_t adcl__packed_bytes(const adcl_context *ctx, size_t inputs, size_t outputs, bool bias);
-
 /* Packs W: element (k, m) is weight[k · k_stride + m · m_stride]. bias (M), or NULL. On failure *out is
  * all zeros. Errors: memory, OPENCL. */
 typedef struct adcl__packed_source {
