@@ -111,14 +111,23 @@ ADCL_INLINE void adcl_packed_write_rest(const adcl_packed_output *o, ulong i, RE
     }
 }
 
+/* Where in the sums row i of `count` is: in a tile of fewer rows than it has room for, the halves overlap. */
+ADCL_INLINE uint adcl_packed_row(uint count, uint i)
+{
+    const uint first = i / ADCL_ROWS * ADCL_ROWS, in_tile = i - first;
+    const uint rows = min(count - first, (uint)ADCL_ROWS);
+    return in_tile < ADCL_ROWS / 2 ? i : i + (ADCL_ROWS - rows);
+}
+
 /* `count` rows of the panels whose first column is `col`, up to column `last`. */
 ADCL_INLINE void adcl_packed_write(uint count, uint col, uint last, const adcl_packed_sums *sums,
                                    const adcl_packed_output *o)
 {
-    for (ulong i = 0; i < count; i++)
+    for (ulong i = 0; i < count; i++) {
+        const uint row = adcl_packed_row(count, (uint)i) * ADCL_PANEL_COLS;
         for (uint c = col; c < last; c += ADCL_WIDTH) {
             uint at = c - col;
-            const float *numbers = sums[at / ADCL_PANEL_COLS].numbers + i * ADCL_PANEL_COLS;
+            const float *numbers = sums[at / ADCL_PANEL_COLS].numbers + row;
             REAL sum = ADCL_LOAD(numbers + at % ADCL_PANEL_COLS);
             if (c + ADCL_WIDTH > last) {
                 adcl_packed_write_rest(o, i, sum, c, last - c);
@@ -130,6 +139,7 @@ ADCL_INLINE void adcl_packed_write(uint count, uint col, uint last, const adcl_p
             ADCL_STORE(adcl_packed_value(o, sum, own, z, c, &kept), o->out + i * o->out_stride + c);
             if (o->mode & ADCL_KEEPS_Z) ADCL_STORE(kept, o->z + i * o->z_stride + c);
         }
+    }
 }
 
 /* Work-item (i, j) of any numbers: a share of the tiles of rows, a share of the panels. out may be own. */

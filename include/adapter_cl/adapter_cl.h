@@ -11,6 +11,7 @@
 #include <adapter_cl/activation.h>
 #include <adapter_cl/adapter.h>
 #include <adapter_cl/adapter_file.h>
+#include <adapter_cl/adapter_folder.h>
 #include <adapter_cl/cache.h>
 #include <adapter_cl/checkpoint.h>
 #include <adapter_cl/context.h>

@@ -64,6 +64,13 @@ ADCL_API adcl_status adcl_safetensors_save(const char *path,
                                            size_t entry_count, const adcl_metadata *metadata,
                                            size_t metadata_count, adcl_error *error);
 
+/* Writes the file at `from` again with every F32 tensor as F16 or BF16, rounded to nearest; names,
+ * shapes, metadata and all other tensors stay as they are. Errors: those of load and save; FORMAT (a
+ * finite number that would become infinite: names the tensor), INVALID_ARGUMENT (another dtype, a file
+ * without F32 tensors). */
+ADCL_API adcl_status adcl_safetensors_convert(const char *from, const char *to, adcl_dtype dtype,
+                                              adcl_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -49,6 +49,7 @@ extern const command_spec eval_command;
 extern const command_spec predict_command;
 extern const command_spec embed_command;
 extern const command_spec tokenize_command;
+extern const command_spec convert_command;
 extern const command_spec bench_command;
 extern const command_spec tune_command;
 

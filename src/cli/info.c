@@ -2,6 +2,7 @@
 /* info.c – adapter-cl info: what a file, or the folder of a training, holds. One JSON object says
  * it all; the text is made from that object, so that both always say the same. */
 #define _POSIX_C_SOURCE 200809L
+#include "cli/describe_folder.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/training_folder.h"
@@ -146,6 +147,7 @@ static int merge_file(session *s, json_t *folder, const char *path)
 /* A finished training holds a head; one that still runs, or was interrupted, only a checkpoint. */
 static int describe_folder(session *s, const char *path, json_t **out)
 {
+    if (is_adapter_folder(path)) return describe_adapter_folder(s, path, out);
     training_folder folder;
     TRY(training_folder_open(s, &folder, path));
     static const training_file finished[] = {TRAINING_ADAPTER, TRAINING_HEAD};
@@ -157,8 +159,9 @@ static int describe_folder(session *s, const char *path, json_t **out)
     size_t count = is_finished ? 2 : 1;
     int status = DONE;
     if (!is_finished && !training_folder_has(&folder, TRAINING_CHECKPOINT))
-        status = session_fail(s, "%s: expected the folder of a training, with head.safetensors or "
-                              "checkpoint.safetensors, got neither", path);
+        status = session_fail(s, "%s: expected an AdapterHub folder or that of a training, with "
+                              "adapter_config.json, head.safetensors or checkpoint.safetensors, "
+                              "got none of them", path);
     for (size_t i = 0; i < count && status == DONE; i++)
         if (training_folder_has(&folder, files[i]))
             status = merge_file(s, *out, training_folder_path(&folder, files[i]));
@@ -212,9 +215,12 @@ static void print_tensor(const json_t *tensor)
 
 static void print_text(const char *path, json_t *object)
 {
-    printf("%s: %s\n", path, json_string_value(json_object_get(object, "format")));
+    const char *format = json_string_value(json_object_get(object, "format"));
+    printf("%s: %s\n", path, format);
     const json_t *adapters = json_object_get(object, "adapters");
-    for (size_t i = 0; i < json_array_size(adapters); i++)
+    bool is_hub = format != NULL && strcmp(format, "adapterhub") == 0;
+    if (is_hub) print_adapter_folder(object);
+    for (size_t i = 0; !is_hub && i < json_array_size(adapters); i++)
         print_adapter(json_array_get(adapters, i));
     const json_t *tensors = json_object_get(object, "tensors");
     for (size_t i = 0; i < json_array_size(tensors); i++) print_tensor(json_array_get(tensors, i));
@@ -258,10 +264,10 @@ static int run_info(session *s, int argc, char **argv)
 const command_spec info_command = {
     .name = "info",
     .synopsis = "FILE|FOLDER [-o text|json]",
-    .summary = "show what a file or the folder of a training holds",
+    .summary = "show what a file or a folder holds",
     .description =
-        "FILE is a file of adapters, any other safetensors file, or an .npy file; FOLDER is what\n"
-        "`adapter-cl train -o FOLDER` made.",
+        "FILE is a file of adapters, any other safetensors file, or an .npy file; FOLDER is an\n"
+        "AdapterHub folder, or what `adapter-cl train -o FOLDER` made.",
     .examples = "  adapter-cl info adapter.safetensors\n"
                 "  adapter-cl info run -o json",
     .least_operands = 1,

@@ -8,9 +8,9 @@
 #include <string.h>
 
 static const command_spec *const commands[] = {
-    &devices_command,  &init_command,    &info_command,  &apply_command, &train_command,
+    &devices_command,  &init_command,    &info_command,  &apply_command,   &train_command,
     &score_command,    &finetune_command, &eval_command, &predict_command, &embed_command,
-    &tokenize_command, &bench_command,   &tune_command,
+    &tokenize_command, &convert_command, &bench_command, &tune_command,
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

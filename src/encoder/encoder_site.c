@@ -57,11 +57,20 @@ static site_pass enter(const adcl__encoder_pass *p, size_t layer, int place)
 
 /* ---- layer norms ------------------------------------------------------------------------------ */
 
+/* An adapter's own norms have PyTorch's ε, the model's norms the one of config.json. */
+static const float adapter_epsilon = 1e-5f;
+
+static adcl__layer_norm rule_of(const site_pass *p, const adcl__norm_tensors *norm)
+{
+    if (norm == &p->norm) return adcl__norm_of(p->encoder, norm);
+    return (adcl__layer_norm){norm->weight, norm->bias, adapter_epsilon};
+}
+
 static adcl_status norm_forward(const site_pass *p, const adcl__norm_tensors *norm,
                                 const adcl__layer_norm_kept *kept, const adcl_tensor *a,
                                 const adcl_tensor *b, const adcl_tensor *c, adcl_tensor *out)
 {
-    const adcl__layer_norm rule = adcl__norm_of(p->encoder, norm);
+    const adcl__layer_norm rule = rule_of(p, norm);
     return adcl__layer_norm_forward(p->ctx, &rule, a, b, c, p->kept ? kept : NULL, out);
 }
 
@@ -70,7 +79,7 @@ static adcl_status norm_backward(const site_pass *p, const adcl__norm_tensors *n
                                  const adcl__layer_norm_kept *kept, const adcl_tensor *dy,
                                  adcl_tensor *dx)
 {
-    const adcl__layer_norm rule = adcl__norm_of(p->encoder, norm);
+    const adcl__layer_norm rule = rule_of(p, norm);
     if (norm->weight_gradient != NULL)
         ADCL_TRY(adcl__layer_norm_gradients(p->ctx, kept, dy, norm->weight_gradient,
                                             norm->bias_gradient));
