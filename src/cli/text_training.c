@@ -283,13 +283,20 @@ static int keep(void *self)
 
 #define PAIRS_SAID 3
 
+/* "most confused: banks taken for rivers (5), …" */
 static void say_confused(const text_training *t)
 {
+    char text[512] = "";
     confused_pair pairs[PAIRS_SAID];
+    if (t->latest.is_regression) return;
     size_t count = confusion_worst(&t->latest.confusion, pairs, PAIRS_SAID);
-    for (size_t i = 0; i < count && !t->latest.is_regression; i++)
-        session_note(t->s, "  %zu times %s was taken for %s", pairs[i].count,
-                     t->classes.names[pairs[i].right], t->classes.names[pairs[i].answer]);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(text);
+        snprintf(text + length, sizeof text - length, "%s%.60s taken for %.60s (%zu)",
+                 i > 0 ? ", " : "", t->classes.names[pairs[i].right],
+                 t->classes.names[pairs[i].answer], pairs[i].count);
+    }
+    if (count > 0) session_note(t->s, "  most confused: %s", text);
 }
 
 static int write_report(text_training *t, const assessment *shown, uint64_t epoch)
