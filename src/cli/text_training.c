@@ -369,9 +369,12 @@ static void describe(const void *self, traits *list)
     traits_add(list, "keep", "%s", keeps_best(t) ? "best" : "last");
     traits_add(list, "patience", "%zu", t->o->training.patience);
     describe_set(adcl_adapter_set_describe(t->model.set), list);
-    traits_add_double(list, "head-lr", t->steps.lesson.head_scale * t->o->training.learning_rate);
+    if (t->o->head_learning_rate > 0.0)
+        traits_add_double(list, "head-lr", t->o->head_learning_rate);
+    else
+        traits_add(list, "head-lr", "that of --lr");
     traits_add(list, "max-length", "%zu", t->model.max_length);
-    traits_add(list, "tokens-per-pass", "%zu", t->steps.lesson.max_tokens);
+    traits_add(list, "tokens-per-pass", "%zu", t->o->tokens_per_pass);
     traits_add(list, "engine", "%s", adcl_engine_name(adcl_encoder_engine(encoder)));
 }
 

@@ -288,11 +288,12 @@ class Data(FinetuneTest):
                      self.run_path, says="gone.tsv")
 
     def test_a_class_that_the_head_has_not_is_refused(self):
+        self.finetune("--epochs", 1)
         for content, says in (("label\ttext_a\nlakes\tthe lake\n", "lakes"),
                               ("label\ttext_a\n1\tthe bank\n3\tthe lake\n", "3")):
             bad = self.write("bad.tsv", content)
-            self.refused(*self.command("-q", "--dev", bad), says=["bad.tsv", says, "3 classes"])
-            self.finetune("--epochs", 1, "--force")
+            self.refused(*self.command("-q", "--dev", bad, "--force"),
+                         says=["bad.tsv", says, "3 classes"])
             self.refused("eval", "--model", MODEL, self.run_path, bad,
                          says=["bad.tsv", says, "3 classes"])
 
@@ -348,17 +349,20 @@ class Data(FinetuneTest):
             for label, text in texts(count, seed):
                 other, second = source.choice(texts(9, seed + 1))
                 result.append(("same" if label == other else "other", text, second))
-            return tsv(result, "label\ttext_a\ttext_b")
-        self.train_path = self.write("pairs.tsv", pairs(TRAIN, 3))
-        self.dev_path = self.write("dev_pairs.tsv", pairs(DEV, 5))
+            return result
+
+        header = "label\ttext_a\ttext_b"
+        self.train_path = self.write("pairs.tsv", tsv(pairs(TRAIN, 3), header))
+        self.dev_path = self.write("dev_pairs.tsv", tsv(pairs(DEV, 5), header))
         self.finetune()
-        first = self.losses()
-        # The second text counts.
-        self.train_path = self.write("swapped.tsv", "\n".join(
-            "\t".join([line.split("\t")[0], *line.split("\t")[:0:-1]]) if line else ""
-            for line in pairs(TRAIN, 3).replace("text_a\ttext_b", "text_b\ttext_a").split("\n")))
+        other_order = [(b, label, a) for label, a, b in pairs(TRAIN, 3)]
+        self.train_path = self.write("order.tsv", tsv(other_order, "text_b\tlabel\ttext_a"))
+        self.finetune(folder=self.path("order"))
+        self.assertEqual(self.losses(self.path("order")), self.losses())
+        # Which text is the second one counts.
+        self.train_path = self.write("swapped.tsv", tsv(other_order, "text_a\tlabel\ttext_b"))
         self.finetune(folder=self.path("swapped"))
-        self.assertEqual(self.losses(self.path("swapped")), first)
+        self.assertNotEqual(self.losses(self.path("swapped")), self.losses())
         self.refused(*self.command("-q", "--dev", self.write("single.tsv", tsv(texts(9, 1)))),
                      "--force", says=["single.tsv", "expected pairs"])
 
