@@ -130,6 +130,7 @@ struct adcl_encoder_workspace {
     adcl_mode mode;
     size_t max_tokens, max_sequences, max_blocks, layers, lowest;
     bool keeps_hidden;
+    bool model_drops; /* the model's own dropout is on */
     adcl__owned_matrix *owned;
     size_t owned_count, owned_capacity, bytes;
     /* The batch: */
@@ -160,6 +161,7 @@ struct adcl_encoder_workspace {
     bool host_has_types;
     /* Of the last forward: */
     bool has_forward, has_logits;
+    uint64_t seed, step; /* of its dropout */
     uint64_t next_seed, next_step;
 };
 
@@ -177,6 +179,11 @@ const adcl__site *adcl__site_of(const adcl__encoder_pass *p, size_t layer, int p
 adcl__norm_tensors adcl__model_norm_of(const adcl__encoder_pass *p, size_t layer, int place);
 adcl__layer_norm adcl__norm_of(const adcl_encoder *encoder, const adcl__norm_tensors *norm);
 enum { ADCL__PLACE_ATTENTION, ADCL__PLACE_OUTPUT };
+
+/* The model's own dropout, where it is on: *mask is that of a sublayer's result, or of attention's weights, and
+ * true is returned if it drops anything. The embeddings' is that of the layer before the first. */
+enum { ADCL__DROP_ATTENTION, ADCL__DROP_OUTPUT, ADCL__DROP_WEIGHTS, ADCL__DROP_EMBEDDINGS };
+bool adcl__model_mask(const adcl__encoder_pass *p, size_t layer, int what, adcl__dropout_mask *mask);
 
 /* True where backward passes through that layer. */
 bool adcl__layer_is_kept(const adcl_encoder_workspace *ws, size_t layer);
