@@ -170,6 +170,7 @@ static int make_stepper(text_training *t)
         .batch = o->batch,
         .max_tokens = t->o->tokens_per_pass,
         .head_scale = head > 0.0 ? head / o->learning_rate : 1.0,
+        .model_dropout = t->o->model_dropout,
         .optimizer = &o->optimizer,
     };
     return text_stepper_create(t->s, &t->steps, &lesson);
@@ -373,6 +374,7 @@ static void describe(const void *self, traits *list)
         traits_add_double(list, "head-lr", t->o->head_learning_rate);
     else
         traits_add(list, "head-lr", "that of --lr");
+    traits_add(list, "model-dropout", "%s", t->o->model_dropout ? "yes" : "no");
     traits_add(list, "max-length", "%zu", t->model.max_length);
     traits_add(list, "tokens-per-pass", "%zu", t->o->tokens_per_pass);
     traits_add(list, "engine", "%s", adcl_engine_name(adcl_encoder_engine(encoder)));

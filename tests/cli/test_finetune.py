@@ -168,6 +168,7 @@ class Finetune(FinetuneTest):
                 ["--scaling", "channel"], ["--init", "houlsby"], ["--dropout", "0.3"],
                 ["--pooling", "mean"], ["--head-layers", 1], ["--head-dropout", "0.3"],
                 ["--head-lr", "1e-3"], ["--train-layer-norms"], ["--max-length", 4],
+                ["--model-dropout"],
                 ["--epochs", 3], ["--batch", 8], ["--lr", "1e-3"], ["--warmup", 0],
                 ["--schedule", "cosine"], ["--optimizer", "sgd"], ["--beta1", "0.8"],
                 ["--weight-decay", "0.1"], ["--clip", "0.01"], ["--no-bias-correction"])):
@@ -238,7 +239,7 @@ class Finetune(FinetuneTest):
                 (["--max-length", 41], ["--max-length", "40", "41"]),
                 (["--leave-out", "7"], ["7"]), (["--head-layers", 3], ["--head-layers", "3"]),
                 (["--scaling", "0"], ["--scaling"]), (["--dropout", "1"], "dropout"),
-                (["--model-dropout"], ["--model-dropout"]), (["--lr", "0"], ["--lr", "got 0"]),
+                (["--lr", "0"], ["--lr", "got 0"]),
                 (["--model", self.path("none")], "none"),
                 (["--report", self.path("no/r.html")], "no/r.html")):
             with self.subTest(options):
@@ -246,6 +247,7 @@ class Finetune(FinetuneTest):
         for options, says in (
                 (["--leave-out", "3-1"], "3-1"), (["--leave-out", "a"], "--leave-out"),
                 (["--pooling", "max"], ["cls or mean", "max"]), (["--scaling", "x"], "learned"),
+                (["--model-dropout", "--cache-frozen", "memory"], "--model-dropout"),
                 (["--keep", "all"], ["best or last", "all"]), (["--resume", "--force"], "--force")):
             with self.subTest(options):
                 self.refused(*self.command(*options), says=says, status=2)
@@ -445,7 +447,8 @@ class Resume(FinetuneTest):
                 ["--leave-out", "0"], ["--reduction-factor", 2], ["--activation", "gelu"],
                 ["--init", "mam"], ["--scaling", 2], ["--pooling", "mean"], ["--head-layers", 1],
                 ["--max-length", 39], ["--name", "n"], ["--keep", "last"], ["--patience", 1],
-                ["--train-layer-norms"], ["--tokens-per-pass", 24], ["--engine", "gemm"]):
+                ["--train-layer-norms"], ["--model-dropout"],
+                ["--tokens-per-pass", 24], ["--engine", "gemm"]):
             with self.subTest(option):
                 self.refused(*self.command("-q", "--resume", option, *value),
                              says=["was started with", option])
