@@ -7,11 +7,11 @@
 #include "encoder/set_params.h"
 
 #include "base/platform.h"
+#include "base/params.h"
 #include "base/text.h"
 #include "io/adapter_key.h"
 #include "io/adapter_metadata.h"
 #include "io/describe.h"
-#include "runtime/context.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "encoder/set_params.h"
 
+#include "base/params.h"
 #include "base/text.h"
 #include "io/describe.h"
-#include "runtime/context.h"
 
 #include <math.h>
 #include <stdlib.h>
