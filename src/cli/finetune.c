@@ -190,7 +190,7 @@ static int run_finetune(session *s, int argc, char **argv)
          "most tokens of a text (default: the model's positions)"},
         {"regression", 0, OPTION_FLAG, &o.is_regression, NULL, "labels are numbers to come near"},
         {"cache-frozen", 0, OPTION_TEXT, &o.cache_frozen, "WHERE",
-         "states below the lowest adapter: auto, memory, a file, off (default auto)"},
+         "frozen states: auto, memory, off or a file (default auto)"},
         {"tokens-per-pass", 0, OPTION_SIZE, &o.tokens_per_pass, "T",
          "a batch with more takes several passes (default 2048)"},
         {"patience", 0, OPTION_SIZE, &o.training.patience, "E",
