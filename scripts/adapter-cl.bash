@@ -12,6 +12,7 @@ _adapter_cl_commands() {
 _adapter_cl_words() {
     case "$1 $2" in
     "bench --device" | "bench --engine") echo "all" ;;
+    "embed --pooling") echo "none" ;;
     esac
     case "$2" in
     --device) echo "cpu gpu accelerator" ;;
@@ -22,6 +23,11 @@ _adapter_cl_words() {
     --init) echo "identity houlsby houlsby_paper bert mam" ;;
     --optimizer) echo "adam adamw sgd" ;;
     --format) echo "json ids tokens" ;;
+    --config) echo "houlsby pfeiffer parallel none" ;;
+    --pooling) echo "cls mean" ;;
+    --keep) echo "best last" ;;
+    --cache-frozen) echo "auto memory off" ;;
+    --scaling) [[ $1 == finetune ]] && echo "learned channel" ;;
     --place) echo "attention output" ;;
     --dtype) echo "f16 bf16" ;;
     --model-type) echo "bert distilbert" ;;
@@ -33,7 +39,8 @@ _adapter_cl_words() {
         ;;
     -o | --output | --format)
         case "$1" in
-        devices | info | tune) echo "text json" ;;
+        devices | eval | info | tune) echo "text json" ;;
+        predict) echo "text tsv jsonl" ;;
         bench) echo "md csv json jsonl" ;;
         esac
         ;;

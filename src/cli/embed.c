@@ -135,7 +135,7 @@ static int run_embed(session *s, int argc, char **argv)
         {"adapter", 0, OPTION_TEXT, &o.adapter_path, "FOLDER", "adapters in it"},
         TEXT_INPUT_SPECS(o.input),
         {"pooling", 0, OPTION_TEXT, &o.pooling_name, "NAME",
-         "mean of the tokens, cls: the first one, or none: all of one text's (default mean)"},
+         "mean, cls: the first token, or none: all tokens (default mean)"},
         {"normalize", 0, OPTION_FLAG, &o.normalize, NULL, "make vectors of length 1"},
         {"output", 'o', OPTION_TEXT, &o.output_path, "E.npy", "the vectors (required)"},
         {"max-length", 0, OPTION_SIZE, &o.max_length, "L",

@@ -189,7 +189,7 @@ static int save_test_logits(const feature_training *t)
 
 static int finish(feature_training *t)
 {
-    evaluation e;
+    evaluation e = {0};
     bool tests = t->test_x.values != NULL;
     if (tests) TRY(evaluate(t, 0, &e));
     TRY(classifier_save(t->s, &t->model, &t->loop.folder, t->source));

@@ -15,6 +15,10 @@ static int check_usage(const session *s, const finetune_options *o)
     TRY(options_require(s, o->train_path != NULL, "--train"));
     if (strcmp(o->keep, "best") != 0 && strcmp(o->keep, "last") != 0)
         return session_misused(s, "option --keep: expected best or last, got \"%s\"", o->keep);
+    if (o->model_dropout && strcmp(o->cache_frozen, "auto") != 0 &&
+        strcmp(o->cache_frozen, "off") != 0)
+        return session_misused(s, "--model-dropout and --cache-frozen contradict each other: what "
+                                  "drops out is never twice the same");
     if (o->training.patience > 0 && o->dev_path == NULL)
         return session_misused(s, "--patience: needs --dev to see progress with");
     return DONE;
@@ -34,7 +38,6 @@ static int run_finetune(session *s, int argc, char **argv)
     o.training.clip = 1.0;
     o.training.checkpoint_seconds = 60.0;
     set_options set = SET_OPTIONS_INIT;
-    int model_dropout = 0;
     const option_spec specs[] = {
         {"model", 0, OPTION_TEXT, &o.model_path, "DIR", "the frozen model's folder (required)"},
         {"train", 0, OPTION_TEXT, &o.train_path, "F.tsv", "labelled texts (required)"},
@@ -56,12 +59,13 @@ static int run_finetune(session *s, int argc, char **argv)
          "learning rate of the head (default: that of --lr)"},
         {"train-layer-norms", 0, OPTION_FLAG, &set.train_layer_norms, NULL,
          "train the model's layer norms too, as Houlsby et al."},
-        {"model-dropout", 0, OPTION_FLAG, &model_dropout, NULL, "not in this version"},
+        {"model-dropout", 0, OPTION_FLAG, &o.model_dropout, NULL,
+         "the frozen model drops out too, as config.json says"},
         {"max-length", 0, OPTION_SIZE, &o.max_length, "L",
          "most tokens of a text (default: the model's positions)"},
         {"regression", 0, OPTION_FLAG, &o.is_regression, NULL, "labels are numbers to come near"},
         {"cache-frozen", 0, OPTION_TEXT, &o.cache_frozen, "WHERE",
-         "the output of layers below all adapters: auto, memory, a file, off (default auto)"},
+         "frozen states: auto, memory, off or a file (default auto)"},
         {"tokens-per-pass", 0, OPTION_SIZE, &o.tokens_per_pass, "T",
          "a batch with more takes several passes (default 2048)"},
         {"patience", 0, OPTION_SIZE, &o.training.patience, "E",
@@ -78,9 +82,7 @@ static int run_finetune(session *s, int argc, char **argv)
         return status;
     TRY(check_usage(s, &o));
     TRY(training_options_read(s, &o.training));
-    if (model_dropout)
-        return session_fail(s, "option --model-dropout: the frozen model's own dropout is not in "
-                               "this version; --dropout and --head-dropout are");
+    if (o.model_dropout) o.cache_frozen = "off";
     if (o.report_path != NULL) TRY(output_check(s, o.report_path));
     TRY(set_options_read(s, &set, &o.set));
     return text_training_run(s, &o);

@@ -207,9 +207,10 @@ static size_t physical_memory(void)
 }
 
 /* A quarter of the memory is what nobody needs to be asked for. */
-static bool is_worth_it(const frozen_request *request, size_t bytes)
+static bool is_worth_it(const text_model *m, const frozen_request *request, size_t bytes)
 {
-    return request->epochs > 1 && bytes <= physical_memory() / 4;
+    return request->epochs > 1 && bytes <= physical_memory() / 4 &&
+           adcl_encoder_engine(m->encoder) != ADCL_ENGINE_REFERENCE;
 }
 
 static int keep_in_memory(session *s, frozen_states *f, const text_model *m, const token_list *list,
@@ -240,7 +241,9 @@ int frozen_states_make(session *s, frozen_states *out, const text_model *m, cons
     }
     if (tokens > (SIZE_MAX - PAGE) / row)
         return session_fail(s, "option --cache-frozen: %zu tokens are too many to keep", tokens);
-    if (automatic && !is_worth_it(request, tokens * row)) return DONE;
+    if (automatic && !is_worth_it(m, request, tokens * row)) return DONE;
+    if (adcl_encoder_engine(m->encoder) == ADCL_ENGINE_REFERENCE)
+        return session_fail(s, "option --cache-frozen: the engine reference keeps nothing");
     if (automatic || strcmp(request->place, "memory") == 0)
         return keep_in_memory(s, out, m, list, request, automatic);
     return keep_in_file(s, out, m, list, request, tokens * row);

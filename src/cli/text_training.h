@@ -21,6 +21,7 @@ typedef struct finetune_options {
     size_t max_length;         /* 0: the model's positions */
     size_t tokens_per_pass;
     int is_regression;
+    int model_dropout;         /* the frozen model's own */
 } finetune_options;
 
 /* Trains, and writes what interface and manual promise. INTERRUPTED after a checkpoint when SIGINT
