@@ -25,6 +25,7 @@ COMMANDS = {
               "--clip", "--checkpoint-every", "--log", "--cast"],
     "score": ["--logits", "--cast"],
     "tokenize": ["--model", "--input", "--max-length", "--pairs", "--format"],
+    "convert": ["--layer", "--place", "--name", "--layers", "--model-type", "--dtype"],
     "bench": ["--rows", "--hidden", "--bottleneck", "--shapes"],
     "tune": ["--rows", "--hidden", "--bottleneck", "--shapes", "--candidates", "--force",
              "--dry-run"],
