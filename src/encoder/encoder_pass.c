@@ -214,8 +214,9 @@ static adcl_status forward_layers(const adcl__encoder_pass *p, const adcl_encode
     size_t first = b->hidden == NULL ? 0 : b->first_layer;
     wait_for_uploads(ws);
     ADCL_TRY(upload_sequences(p, b));
-    if (b->hidden != NULL) ADCL_TRY(adcl_tensor_copy(p->ctx, b->hidden, ws->hidden[first]));
-    else ADCL_TRY(upload_embeddings(p, b));
+    if (b->hidden == NULL) ADCL_TRY(upload_embeddings(p, b));
+    else if (!adcl__tensors_equal(b->hidden, ws->hidden[first])) /* it may be what is there already */
+        ADCL_TRY(adcl_tensor_copy(p->ctx, b->hidden, ws->hidden[first]));
     for (size_t l = first; l < ws->layers; l++)
         ADCL_TRY(adcl__layer_forward(p, l, ws->hidden[l], ws->hidden[l + 1]));
     return ADCL_OK;
