@@ -160,6 +160,7 @@ struct adcl_encoder_workspace {
     bool host_has_types;
     /* Of the last forward: */
     bool has_forward, has_logits;
+    bool has_embeddings; /* it began with ids, so the embeddings' norm was a part of it */
     uint64_t next_seed, next_step;
 };
 

@@ -239,6 +239,7 @@ adcl_status adcl_encoder_forward(adcl_context *ctx, const adcl_encoder *encoder,
     ws->has_forward = false;
     fit(ws, batch->starts[batch->sequences], batch->sequences);
     ws->first_layer = batch->hidden == NULL ? 0 : batch->first_layer;
+    ws->has_embeddings = batch->hidden == NULL;
     set_dropout(ws);
     if (ws->engine == ADCL_ENGINE_REFERENCE) {
         ADCL_TRY(adcl__encoder_reference_forward(&p, batch, logits));
@@ -255,7 +256,7 @@ static adcl_status embeddings_backward(const adcl__encoder_pass *p)
 {
     adcl_encoder_workspace *ws = p->ws;
     const adcl__norm_tensors *norm = &p->set->embeddings_norm;
-    if (norm->weight == NULL || ws->first_layer > 0) return ADCL_OK;
+    if (norm->weight == NULL || !ws->has_embeddings) return ADCL_OK;
     return adcl__layer_norm_gradients(p->ctx, &ws->embeddings_kept, ws->dhidden,
                                       norm->weight_gradient, norm->bias_gradient);
 }
