@@ -129,9 +129,10 @@ static void find_norm(const adcl_adapter_set *set, adcl__host_norm *host, adcl__
 
 /* ---- sites ------------------------------------------------------------------------------------ */
 
-/* Whether the library's sequential adapter with its own residual is the whole update. */
+/* Whether the library's sequential adapter with its own residual is the whole update, or there is none. */
 static bool is_simple(const adcl_adapter_set_params *p)
 {
+    if (p->head_only) return true;
     return !p->parallel && !p->gated && !p->ln_before && !p->ln_after && !p->original_ln_before &&
            p->original_ln_after && p->scaling_kind == ADCL_SCALING_CONSTANT &&
            p->residual != ADCL_RESIDUAL_POST_ADD;

@@ -93,7 +93,8 @@ adcl_status adcl__adapter_set_download(adcl_context *ctx, const adcl_adapter_set
 
 /* ---- a workspace ------------------------------------------------------------------------------ */
 
-/* What the backward of one site needs, or its forward leaves for a moment. */
+/* What the backward of one site needs, or its forward leaves for a moment: in inference all sites share the
+ * matrices. */
 typedef struct adcl__site_memory {
     adcl_workspace *adapter;
     bool owns_adapter;   /* in inference sites of one size share a workspace */
@@ -162,6 +163,7 @@ struct adcl_encoder_workspace {
     /* Of the last forward: */
     bool has_forward, has_logits;
     uint64_t seed, step; /* of its dropout */
+    bool has_embeddings; /* it began with ids, so the embeddings' norm was a part of it */
     uint64_t next_seed, next_step;
 };
 

@@ -225,8 +225,9 @@ static adcl_status forward_layers(const adcl__encoder_pass *p, const adcl_encode
     size_t first = b->hidden == NULL ? 0 : b->first_layer;
     wait_for_uploads(ws);
     ADCL_TRY(upload_sequences(p, b));
-    if (b->hidden != NULL) ADCL_TRY(adcl_tensor_copy(p->ctx, b->hidden, ws->hidden[first]));
-    else ADCL_TRY(upload_embeddings(p, b));
+    if (b->hidden == NULL) ADCL_TRY(upload_embeddings(p, b));
+    else if (!adcl__tensors_equal(b->hidden, ws->hidden[first])) /* it may be what is there already */
+        ADCL_TRY(adcl_tensor_copy(p->ctx, b->hidden, ws->hidden[first]));
     for (size_t l = first; l < ws->layers; l++)
         ADCL_TRY(adcl__layer_forward(p, l, ws->hidden[l], ws->hidden[l + 1]));
     return ADCL_OK;
@@ -249,6 +250,7 @@ adcl_status adcl_encoder_forward(adcl_context *ctx, const adcl_encoder *encoder,
     ws->has_forward = false;
     fit(ws, batch->starts[batch->sequences], batch->sequences);
     ws->first_layer = batch->hidden == NULL ? 0 : batch->first_layer;
+    ws->has_embeddings = batch->hidden == NULL;
     set_dropout(ws);
     if (ws->engine == ADCL_ENGINE_REFERENCE) {
         ADCL_TRY(adcl__encoder_reference_forward(&p, batch, logits));
@@ -265,7 +267,7 @@ static adcl_status embeddings_backward(const adcl__encoder_pass *p)
 {
     adcl_encoder_workspace *ws = p->ws;
     const adcl__norm_tensors *norm = &p->set->embeddings_norm;
-    if (norm->weight == NULL || ws->first_layer > 0) return ADCL_OK;
+    if (norm->weight == NULL || !ws->has_embeddings) return ADCL_OK;
     ADCL_TRY(drop_embeddings(p, ws->dhidden));
     return adcl__layer_norm_gradients(p->ctx, &ws->embeddings_kept, ws->dhidden,
                                       norm->weight_gradient, norm->bias_gradient);
