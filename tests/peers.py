@@ -95,7 +95,7 @@ class Numbers(unittest.TestCase):
                                                      PRODUCTS_ONLY: sample(1.0)}))
 
     def test_three_digits_without_exponent(self):
-        self.assertEqual([results.milliseconds(sample(s)) for s in (2.0801e-5, 1e-3, 0.0123, 1.5)],
+        self.assertEqual([cases.milliseconds(s) for s in (2.0801e-5, 1e-3, 0.0123, 1.5)],
                          ["0.0208", "1.00", "12.3", "1500"])
 
 
