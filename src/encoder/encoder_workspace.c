@@ -401,6 +401,10 @@ static adcl_status check_params(adcl_context *ctx, adcl_encoder_workspace **out,
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "encoder workspace: expected an encoder and a set of this context or of "
                           "one it shares with, got one of another");
+    if (p->mode != ADCL_INFERENCE && p->mode != ADCL_TRAINING)
+        return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
+                          "encoder workspace mode: expected inference or training, got %d",
+                          (int)p->mode);
     if (p->max_tokens == 0 || p->max_tokens > INT32_MAX / 4)
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "encoder workspace max_tokens: expected 1 to %d, got %zu", INT32_MAX / 4,
