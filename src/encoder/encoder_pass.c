@@ -328,7 +328,11 @@ adcl_status adcl_encoder_pool(adcl_context *ctx, adcl_encoder_workspace *workspa
                               adcl_pooling pooling, int normalize, adcl_tensor *out)
 {
     if (ctx == NULL) return ADCL_ERR_INVALID_ARGUMENT;
-    if (workspace == NULL || !workspace->has_forward)
+    if (workspace == NULL || workspace->family != ctx->family)
+        return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
+                          "encoder pool: expected a workspace of this context or of one it shares "
+                          "with, got %s", workspace == NULL ? "NULL" : "one of another");
+    if (!workspace->has_forward)
         return adcl__fail(ctx, ADCL_ERR_INVALID_STATE, 0,
                           "encoder pool: expected a forward before it");
     const adcl_tensor *hidden = workspace->hidden[workspace->layers];
