@@ -1,122 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* Batches through an encoder: which bits they give, what they cost, in what order calls may come.
- */
+/* Batches through an encoder: which bits they give, and what they cost. */
 #include "support/compare.h"
 #include "support/encoder.h"
 #include "support/files.h"
 #include "support/tiny.h"
+#include "support/tiny_encoder.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The tiny model: D 32, 3 layers, 40 positions, 97 words. */
-enum { HIDDEN = 32, LAYERS = 3, POSITIONS = 40, WORDS = 97, LABELS = 3 };
+enum {
+    HIDDEN = ADCL_TEST_TINY_HIDDEN,
+    LAYERS = ADCL_TEST_TINY_LAYERS,
+    POSITIONS = ADCL_TEST_TINY_POSITIONS,
+    LABELS = ADCL_TEST_TINY_LABELS,
+    SEQUENCES = ADCL_TEST_TINY_SEQUENCES,
+    TOKENS = ADCL_TEST_TINY_TOKENS
+};
 
-/* One token, the longest, and others: 1 + 40 + 7 + 2 + 13. */
-enum { SEQUENCES = 5, TOKENS = 63 };
-static const size_t lengths[SEQUENCES] = {1, POSITIONS, 7, 2, 13};
-
-#define SET                                                                                     \
-    .struct_size = sizeof(adcl_adapter_set_params), .reduction_factor = 4.0f, .labels = LABELS, \
-    .activation = ADCL_ACTIVATION_GELU
-
-static const adcl_adapter_set_params houlsby = {SET, .attention_adapters = 1, .output_adapters = 1,
-                                                .original_ln_after = 1};
-/* Every option that takes memory. */
-static const adcl_adapter_set_params loaded = {SET,
-                                               .output_adapters = 1,
-                                               .original_ln_before = 1,
-                                               .original_ln_after = 1,
-                                               .gated = 1,
-                                               .ln_before = 1,
-                                               .ln_after = 1,
-                                               .scaling_kind = ADCL_SCALING_CHANNEL,
-                                               .residual = ADCL_RESIDUAL_POST_ADD,
-                                               .pooling = ADCL_POOLING_MEAN};
-static const adcl_adapter_set_params parallel = {SET,
-                                                 .output_adapters = 1,
-                                                 .parallel = 1,
-                                                 .original_ln_after = 1,
-                                                 .train_layer_norms = 1,
-                                                 .pooling = ADCL_POOLING_MEAN,
-                                                 .head_layers = 2};
-
-static const adcl_adapter_set_params *const sets[] = {&houlsby, &loaded, &parallel};
+static const adcl_adapter_set_params *const sets[] = {&adcl_test_houlsby, &adcl_test_loaded,
+                                                      &adcl_test_parallel};
 enum { SETS = sizeof sets / sizeof sets[0] };
 
-/* ---- batches --------------------------------------------------------------------------------- */
-
-typedef struct text {
-    size_t starts[SEQUENCES + 1];
-    int32_t ids[TOKENS], type_ids[TOKENS];
-    adcl_encoder_batch batch;
-} text;
-
-/* `count` sequences of these places in `lengths`; a sequence has the same ids wherever it stands.
- */
-static void write_text(text *t, const size_t *places, size_t count)
+static adcl_encoder_workspace *make_workspace(const adcl_test_tiny_encoder *f, adcl_mode mode,
+                                              int keep_hidden)
 {
-    *t = (text){.starts = {0}};
-    for (size_t s = 0; s < count; s++) {
-        size_t place = places[s], first = t->starts[s];
-        t->starts[s + 1] = first + lengths[place];
-        for (size_t i = 0; i < lengths[place]; i++) {
-            t->ids[first + i] = (int32_t)((place * 31 + i * i * 7 + i) % WORDS);
-            t->type_ids[first + i] = i > lengths[place] / 2;
-        }
-    }
-    t->batch = (adcl_encoder_batch){
-        .sequences = count, .starts = t->starts, .ids = t->ids, .type_ids = t->type_ids};
-}
-
-static const size_t in_order[SEQUENCES] = {0, 1, 2, 3, 4};
-
-/* ---- a fixture ------------------------------------------------------------------------------- */
-
-typedef struct fixture {
-    adcl_context *ctx;
-    adcl_encoder *encoder;
-    adcl_adapter_set *set;
-    adcl_encoder_workspace *ws;
-    adcl_tensor *logits; /* (SEQUENCES, LABELS) */
-    text all;
-} fixture;
-
-static adcl_encoder_workspace_params room(adcl_mode mode, int keep_hidden)
-{
-    adcl_encoder_workspace_params params = ADCL_ENCODER_WORKSPACE_PARAMS_INIT;
-    params.max_tokens = TOKENS;
-    params.max_sequences = SEQUENCES;
-    params.mode = mode;
-    params.keep_hidden = keep_hidden;
-    return params;
-}
-
-static adcl_encoder_workspace *make_workspace(const fixture *f, adcl_mode mode, int keep_hidden)
-{
-    const adcl_encoder_workspace_params params = room(mode, keep_hidden);
+    const adcl_encoder_workspace_params params = adcl_test_tiny_room(mode, keep_hidden);
     return adcl_test_encoder_workspace(f->ctx, f->encoder, f->set, &params);
-}
-
-static fixture open_fixture(adcl_engine engine, adcl_mode mode,
-                            const adcl_adapter_set_params *params)
-{
-    fixture f = {.ctx = adcl_test_engine_context(engine)};
-    f.encoder = adcl_test_encoder_load(f.ctx, adcl_test_tiny_model_folder("bert"), mode);
-    f.set = adcl_test_set_create(f.ctx, f.encoder, params);
-    f.ws = make_workspace(&f, mode, 1);
-    f.logits = adcl_test_tensor_create(f.ctx, SEQUENCES, LABELS, NULL);
-    return f;
-}
-
-static void close_fixture(fixture *f)
-{
-    adcl_tensor_destroy(&f->logits);
-    adcl_encoder_workspace_destroy(&f->ws);
-    adcl_adapter_set_destroy(&f->set);
-    adcl_encoder_destroy(&f->encoder);
-    adcl_context_destroy(&f->ctx);
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
@@ -127,8 +38,8 @@ typedef struct outcome {
     float *logits, *hidden[LAYERS + 1];
 } outcome;
 
-static outcome run_with(const fixture *f, const adcl_adapter_set *set, adcl_encoder_workspace *ws,
-                        const adcl_encoder_batch *batch)
+static outcome run_with(const adcl_test_tiny_encoder *f, const adcl_adapter_set *set,
+                        adcl_encoder_workspace *ws, const adcl_encoder_batch *batch)
 {
     outcome o = {.sequences = batch->sequences, .tokens = batch->starts[batch->sequences]};
     adcl_tensor *logits = adcl_test_tensor_create(f->ctx, batch->sequences, LABELS, NULL);
@@ -142,7 +53,7 @@ static outcome run_with(const fixture *f, const adcl_adapter_set *set, adcl_enco
     return o;
 }
 
-static outcome run(const fixture *f, const adcl_encoder_batch *batch)
+static outcome run(const adcl_test_tiny_encoder *f, const adcl_encoder_batch *batch)
 {
     return run_with(f, f->set, f->ws, batch);
 }
@@ -171,17 +82,17 @@ static void expect_sequence(const char *label, const outcome *some, size_t s, si
     for (size_t l = 0; l <= LAYERS; l++)
         cr_expect(adcl_test_same_bits(label, some->hidden[l] + first * HIDDEN,
                                       every->hidden[l] + row * HIDDEN,
-                                      lengths[place] * HIDDEN * sizeof(float)),
+                                      adcl_test_tiny_lengths[place] * HIDDEN * sizeof(float)),
                   "%s: hidden %zu", label, l);
 }
 
 /* ---- bits ------------------------------------------------------------------------------------ */
 
-static void check_company(const fixture *f, const outcome *every, const size_t *places,
-                          size_t count)
+static void check_company(const adcl_test_tiny_encoder *f, const outcome *every,
+                          const size_t *places, size_t count)
 {
-    text t;
-    write_text(&t, places, count);
+    adcl_test_text t;
+    adcl_test_text_write(&t, places, count);
     outcome some = run(f, &t.batch);
     for (size_t s = 0; s < count; s++)
         expect_sequence(adcl_test_label("sequence %zu of %zu", s, count), &some, s, t.starts[s],
@@ -193,20 +104,21 @@ Test(encoder_pass, gives_a_sequence_the_same_bits_alone_and_in_any_batch, .timeo
 {
     static const size_t reversed[] = {4, 3, 2, 1, 0}, some[] = {3, 0, 4};
     for (size_t i = 0; i < SETS; i++) {
-        fixture f = open_fixture(ADCL_ENGINE_FUSED, ADCL_TRAINING, sets[i]);
-        write_text(&f.all, in_order, SEQUENCES);
+        adcl_test_tiny_encoder f;
+        adcl_test_tiny_encoder_open(&f, ADCL_ENGINE_FUSED, ADCL_TRAINING, sets[i]);
         outcome every = run(&f, &f.all.batch);
-        for (size_t s = 0; s < SEQUENCES; s++) check_company(&f, &every, &in_order[s], 1);
+        for (size_t s = 0; s < SEQUENCES; s++) check_company(&f, &every, &adcl_test_in_order[s], 1);
         check_company(&f, &every, reversed, SEQUENCES);
         check_company(&f, &every, some, 3);
-        check_company(&f, &every, in_order, SEQUENCES); /* and again */
+        check_company(&f, &every, adcl_test_in_order, SEQUENCES); /* and again */
         discard(&every);
-        close_fixture(&f);
+        adcl_test_tiny_encoder_close(&f);
     }
 }
 
 /* From a copy of what entered a layer, and from where the last forward left it. */
-static void check_later_start(const fixture *f, const outcome *every, size_t layer, bool copies)
+static void check_later_start(const adcl_test_tiny_encoder *f, const outcome *every, size_t layer,
+                              bool copies)
 {
     adcl_tensor *copy = adcl_test_tensor_create(f->ctx, TOKENS, HIDDEN, every->hidden[layer]);
     adcl_encoder_batch batch = f->all.batch;
@@ -231,8 +143,8 @@ static void check_later_start(const fixture *f, const outcome *every, size_t lay
 Test(encoder_pass, gives_the_same_bits_from_a_hidden_state_as_from_ids, .timeout = 300)
 {
     for (size_t i = 0; i < SETS; i++) {
-        fixture f = open_fixture(ADCL_ENGINE_FUSED, ADCL_INFERENCE, sets[i]);
-        write_text(&f.all, in_order, SEQUENCES);
+        adcl_test_tiny_encoder f;
+        adcl_test_tiny_encoder_open(&f, ADCL_ENGINE_FUSED, ADCL_INFERENCE, sets[i]);
         outcome every = run(&f, &f.all.batch);
         for (size_t l = 0; l <= LAYERS; l++) check_later_start(&f, &every, l, true);
         for (size_t l = 0; l <= LAYERS; l++) {
@@ -241,14 +153,14 @@ Test(encoder_pass, gives_the_same_bits_from_a_hidden_state_as_from_ids, .timeout
             discard(&again);
         }
         discard(&every);
-        close_fixture(&f);
+        adcl_test_tiny_encoder_close(&f);
     }
 }
 
 Test(encoder_pass, keeps_the_last_hidden_state_alone_unless_asked)
 {
-    fixture f = open_fixture(ADCL_ENGINE_FUSED, ADCL_INFERENCE, &houlsby);
-    write_text(&f.all, in_order, SEQUENCES);
+    adcl_test_tiny_encoder f;
+    adcl_test_tiny_encoder_open(&f, ADCL_ENGINE_FUSED, ADCL_INFERENCE, &adcl_test_houlsby);
     outcome every = run(&f, &f.all.batch);
     adcl_encoder_workspace *ws = make_workspace(&f, ADCL_INFERENCE, 0);
     cr_expect_null(adcl_encoder_hidden(ws, LAYERS), "before a forward");
@@ -262,14 +174,14 @@ Test(encoder_pass, keeps_the_last_hidden_state_alone_unless_asked)
     adcl_encoder_workspace_destroy(&ws);
     discard(&last);
     discard(&every);
-    close_fixture(&f);
+    adcl_test_tiny_encoder_close(&f);
 }
 
 /* ---- sets ------------------------------------------------------------------------------------ */
 
 static adcl_adapter_set_params seeded(uint64_t seed)
 {
-    adcl_adapter_set_params params = houlsby;
+    adcl_adapter_set_params params = adcl_test_houlsby;
     params.init = ADCL_INIT_BERT;
     params.seed = seed;
     return params;
@@ -277,11 +189,11 @@ static adcl_adapter_set_params seeded(uint64_t seed)
 
 Test(encoder_pass, takes_turns_between_sets_and_goes_on_without_them)
 {
-    fixture f = open_fixture(ADCL_ENGINE_FUSED, ADCL_INFERENCE, &houlsby);
+    adcl_test_tiny_encoder f;
+    adcl_test_tiny_encoder_open(&f, ADCL_ENGINE_FUSED, ADCL_INFERENCE, &adcl_test_houlsby);
     const adcl_adapter_set_params other_params = seeded(7);
     adcl_adapter_set *other = NULL;
     ADCL_TEST_OK(f.ctx, adcl_adapter_set_create(&other, f.ctx, f.encoder, &other_params));
-    write_text(&f.all, in_order, SEQUENCES);
     outcome first = run(&f, &f.all.batch), second = run_with(&f, other, f.ws, &f.all.batch);
     cr_expect_neq(memcmp(first.logits, second.logits, SEQUENCES * LABELS * sizeof(float)), 0);
     for (int turn = 0; turn < 2; turn++) {
@@ -296,28 +208,28 @@ Test(encoder_pass, takes_turns_between_sets_and_goes_on_without_them)
     expect_same_logits("the set that is left", &left, &second);
     adcl_adapter_set_destroy(&other);
     ADCL_TEST_OK(f.ctx, adcl_encoder_forward(f.ctx, f.encoder, NULL, f.ws, &f.all.batch, NULL));
-    f.set = adcl_test_set_create(f.ctx, f.encoder, &houlsby);
+    f.set = adcl_test_set_create(f.ctx, f.encoder, &adcl_test_houlsby);
     outcome again = run(&f, &f.all.batch);
     expect_same_logits("a new set like the first", &again, &first);
     discard(&left);
     discard(&again);
     discard(&first);
     discard(&second);
-    close_fixture(&f);
+    adcl_test_tiny_encoder_close(&f);
 }
 
 /* Adapters whose up is zeros change nothing, and neither do none. */
 Test(encoder_pass, gives_the_model_alone_where_there_is_no_set)
 {
-    fixture f = open_fixture(ADCL_ENGINE_FUSED, ADCL_INFERENCE, &houlsby);
-    write_text(&f.all, in_order, SEQUENCES);
+    adcl_test_tiny_encoder f;
+    adcl_test_tiny_encoder_open(&f, ADCL_ENGINE_FUSED, ADCL_INFERENCE, &adcl_test_houlsby);
     double *hidden = calloc((LAYERS + 1) * TOKENS * HIDDEN, sizeof *hidden);
     adcl_error error;
     const adcl__reference_batch batch = {SEQUENCES, f.all.starts, f.all.ids, f.all.type_ids};
     cr_assert_eq(adcl__encoder_reference_run(&f.encoder->weights, NULL, &batch, hidden, NULL, NULL,
                                              NULL, &error),
                  ADCL_OK, "%s", error.message);
-    const adcl_encoder_workspace_params params = room(ADCL_INFERENCE, 1);
+    const adcl_encoder_workspace_params params = adcl_test_tiny_room(ADCL_INFERENCE, 1);
     adcl_encoder_workspace *ws = adcl_test_encoder_workspace(f.ctx, f.encoder, NULL, &params);
     ADCL_TEST_OK(f.ctx, adcl_encoder_forward(f.ctx, f.encoder, NULL, ws, &f.all.batch, NULL));
     for (size_t l = 0; l <= LAYERS; l++)
@@ -326,14 +238,14 @@ Test(encoder_pass, gives_the_model_alone_where_there_is_no_set)
                                          1e-5));
     free(hidden);
     adcl_encoder_workspace_destroy(&ws);
-    close_fixture(&f);
+    adcl_test_tiny_encoder_close(&f);
 }
 
 static void check_saved(const adcl_adapter_set_params *params)
 {
-    fixture f = open_fixture(ADCL_ENGINE_FUSED, ADCL_INFERENCE, params);
+    adcl_test_tiny_encoder f;
+    adcl_test_tiny_encoder_open(&f, ADCL_ENGINE_FUSED, ADCL_INFERENCE, params);
     adcl_adapter_set *loaded_set = NULL;
-    write_text(&f.all, in_order, SEQUENCES);
     outcome before = run(&f, &f.all.batch);
     ADCL_TEST_OK(f.ctx, adcl_adapter_set_save(f.ctx, f.set, adcl_test_path("set")));
     ADCL_TEST_OK(f.ctx,
@@ -343,29 +255,30 @@ static void check_saved(const adcl_adapter_set_params *params)
     discard(&before);
     discard(&after);
     adcl_adapter_set_destroy(&loaded_set);
-    close_fixture(&f);
+    adcl_test_tiny_encoder_close(&f);
 }
 
 /* AdapterHub's folders know no head of means, and two layers of it only with CLS. */
 Test(encoder_pass, gives_the_same_bits_after_saving_and_loading, .timeout = 300,
      .init = adcl_test_folder_create, .fini = adcl_test_folder_remove)
 {
-    adcl_adapter_set_params norms = houlsby;
+    adcl_adapter_set_params norms = adcl_test_houlsby;
     norms.train_layer_norms = 1;
     norms.gated = 1;
     norms.scaling_kind = ADCL_SCALING_LEARNED;
-    check_saved(&houlsby);
+    check_saved(&adcl_test_houlsby);
     check_saved(&norms);
 }
 
 /* ---- pooling --------------------------------------------------------------------------------- */
 
-static void check_pooling(const fixture *f, adcl_pooling pooling, int normalize)
+static void check_pooling(const adcl_test_tiny_encoder *f, adcl_pooling pooling, int normalize)
 {
     float *hidden = adcl_test_tensor_read(f->ctx, adcl_encoder_hidden(f->ws, LAYERS));
     double expected[SEQUENCES * HIDDEN] = {0.0};
     for (size_t s = 0; s < SEQUENCES; s++) {
-        size_t first = f->all.starts[s], count = pooling == ADCL_POOLING_CLS ? 1 : lengths[s];
+        size_t first = f->all.starts[s],
+               count = pooling == ADCL_POOLING_CLS ? 1 : adcl_test_tiny_lengths[s];
         double squares = 0.0;
         for (size_t c = 0; c < HIDDEN; c++) {
             double *sum = &expected[s * HIDDEN + c];
@@ -386,14 +299,14 @@ static void check_pooling(const fixture *f, adcl_pooling pooling, int normalize)
 
 static void check_poolings(adcl_engine engine)
 {
-    fixture f = open_fixture(engine, ADCL_INFERENCE, &houlsby);
-    write_text(&f.all, in_order, SEQUENCES);
+    adcl_test_tiny_encoder f;
+    adcl_test_tiny_encoder_open(&f, engine, ADCL_INFERENCE, &adcl_test_houlsby);
     ADCL_TEST_OK(f.ctx, adcl_encoder_forward(f.ctx, f.encoder, f.set, f.ws, &f.all.batch, NULL));
     for (int normalize = 0; normalize < 2; normalize++) {
         check_pooling(&f, ADCL_POOLING_CLS, normalize);
         check_pooling(&f, ADCL_POOLING_MEAN, normalize);
     }
-    close_fixture(&f);
+    adcl_test_tiny_encoder_close(&f);
 }
 
 Test(encoder_pass, pools_the_last_hidden_state)
@@ -402,11 +315,33 @@ Test(encoder_pass, pools_the_last_hidden_state)
     check_poolings(ADCL_ENGINE_REFERENCE);
 }
 
+/* What begins with a hidden state has no embeddings, though an earlier batch had. */
+Test(encoder_pass, trains_no_norm_of_embeddings_that_were_not_there)
+{
+    adcl_test_tiny_encoder f;
+    adcl_test_tiny_encoder_open(&f, ADCL_ENGINE_FUSED, ADCL_TRAINING, &adcl_test_parallel);
+    adcl_parameters *parameters = adcl_adapter_set_parameters(f.set);
+    const adcl_tensor *gradient = f.set->embeddings_norm.weight_gradient;
+    double zeros[HIDDEN] = {0.0};
+    outcome every = run(&f, &f.all.batch);
+    adcl_tensor *copy = adcl_test_tensor_create(f.ctx, TOKENS, HIDDEN, every.hidden[0]);
+    adcl_encoder_batch b = f.all.batch;
+    b.hidden = copy;
+    ADCL_TEST_OK(f.ctx, adcl_parameters_zero_grad(f.ctx, parameters));
+    ADCL_TEST_OK(f.ctx, adcl_encoder_forward(f.ctx, f.encoder, f.set, f.ws, &b, f.logits));
+    ADCL_TEST_OK(f.ctx, adcl_encoder_backward(f.ctx, f.encoder, f.set, f.ws, f.logits));
+    cr_expect(adcl_test_tensor_close(f.ctx, "from a hidden state", gradient, zeros, 0.0));
+    adcl_tensor_destroy(&copy);
+    discard(&every);
+    adcl_test_tiny_encoder_close(&f);
+}
+
 /* ---- what a pass costs ----------------------------------------------------------------------- */
 
 /* The launches since `before`; nothing was allocated, built or waited for, and the batch came in
  * `uploads` copies. */
-static unsigned long long launches_since(const fixture *f, adcl_counters before, uint64_t uploads)
+static unsigned long long launches_since(const adcl_test_tiny_encoder *f, adcl_counters before,
+                                         uint64_t uploads)
 {
     adcl_counters now = adcl_context_counters(f->ctx);
     cr_expect_eq(now.buffer_allocations, before.buffer_allocations);
@@ -427,11 +362,11 @@ static const struct {
     unsigned long long forward, backward;
 } costs[] = {{SEQUENCES, 32, 46}, {1, 38, 51}};
 
-static void check_launches(const fixture *f, size_t sequences, unsigned long long forward,
-                           unsigned long long backward)
+static void check_launches(const adcl_test_tiny_encoder *f, size_t sequences,
+                           unsigned long long forward, unsigned long long backward)
 {
-    text t;
-    write_text(&t, in_order, sequences);
+    adcl_test_text t;
+    adcl_test_text_write(&t, adcl_test_in_order, sequences);
     adcl_tensor *logits = adcl_test_tensor_create(f->ctx, sequences, LABELS, NULL);
     adcl_counters before = adcl_context_counters(f->ctx);
     ADCL_TEST_OK(f->ctx, adcl_encoder_forward(f->ctx, f->encoder, f->set, f->ws, &t.batch, logits));
@@ -444,19 +379,21 @@ static void check_launches(const fixture *f, size_t sequences, unsigned long lon
 
 Test(encoder_pass, launches_a_fixed_number_of_kernels_and_nothing_else, .timeout = 300)
 {
-    fixture f = open_fixture(ADCL_ENGINE_FUSED, ADCL_TRAINING, &houlsby);
+    adcl_test_tiny_encoder f;
+    adcl_test_tiny_encoder_open(&f, ADCL_ENGINE_FUSED, ADCL_TRAINING, &adcl_test_houlsby);
     for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++)
         check_launches(&f, costs[i].sequences, costs[i].forward, costs[i].backward);
-    close_fixture(&f);
+    adcl_test_tiny_encoder_close(&f);
 }
 
 /* In no pass of any engine on the device, with every option. */
 static void check_costs(adcl_engine engine, const adcl_adapter_set_params *params)
 {
-    fixture f = open_fixture(engine, ADCL_TRAINING, params);
+    adcl_test_tiny_encoder f;
+    adcl_test_tiny_encoder_open(&f, engine, ADCL_TRAINING, params);
     for (size_t count = SEQUENCES; count > 0; count--) {
-        text t;
-        write_text(&t, in_order, count);
+        adcl_test_text t;
+        adcl_test_text_write(&t, adcl_test_in_order, count);
         adcl_tensor *logits = adcl_test_tensor_create(f.ctx, count, LABELS, NULL);
         adcl_counters before = adcl_context_counters(f.ctx);
         ADCL_TEST_OK(f.ctx, adcl_encoder_forward(f.ctx, f.encoder, f.set, f.ws, &t.batch, logits));
@@ -467,7 +404,7 @@ static void check_costs(adcl_engine engine, const adcl_adapter_set_params *param
         cr_expect_gt(now.launches, before.launches);
         adcl_tensor_destroy(&logits);
     }
-    close_fixture(&f);
+    adcl_test_tiny_encoder_close(&f);
 }
 
 Test(encoder_pass, allocates_and_builds_nothing_with_any_option, .timeout = 300)
@@ -478,15 +415,15 @@ Test(encoder_pass, allocates_and_builds_nothing_with_any_option, .timeout = 300)
     }
 }
 
-static size_t bytes_of(const fixture *f, const adcl_adapter_set_params *params, adcl_mode mode,
-                       size_t first_adapted)
+static size_t bytes_of(const adcl_test_tiny_encoder *f, const adcl_adapter_set_params *params,
+                       adcl_mode mode, size_t first_adapted)
 {
     static const size_t layers[LAYERS] = {0, 1, 2};
     adcl_adapter_set_params given = *params;
     given.leave_out = layers;
     given.leave_out_count = first_adapted;
     adcl_adapter_set *set = adcl_test_set_create(f->ctx, f->encoder, &given);
-    const adcl_encoder_workspace_params of_room = room(mode, 0);
+    const adcl_encoder_workspace_params of_room = adcl_test_tiny_room(mode, 0);
     adcl_encoder_workspace *ws = adcl_test_encoder_workspace(f->ctx, f->encoder, set, &of_room);
     size_t bytes = adcl_encoder_workspace_bytes(ws);
     adcl_encoder_workspace_destroy(&ws);
@@ -496,7 +433,8 @@ static size_t bytes_of(const fixture *f, const adcl_adapter_set_params *params, 
 
 Test(encoder_pass, needs_no_more_memory_for_more_layers_in_inference, .timeout = 300)
 {
-    fixture f = open_fixture(ADCL_ENGINE_FUSED, ADCL_TRAINING, &houlsby);
+    adcl_test_tiny_encoder f;
+    adcl_test_tiny_encoder_open(&f, ADCL_ENGINE_FUSED, ADCL_TRAINING, &adcl_test_houlsby);
     for (size_t i = 0; i < SETS; i++) {
         cr_expect_eq(bytes_of(&f, sets[i], ADCL_INFERENCE, 2),
                      bytes_of(&f, sets[i], ADCL_INFERENCE, 0), "set %zu", i);
@@ -504,5 +442,5 @@ Test(encoder_pass, needs_no_more_memory_for_more_layers_in_inference, .timeout =
             cr_expect_lt(bytes_of(&f, sets[i], ADCL_TRAINING, 2),
                          bytes_of(&f, sets[i], ADCL_TRAINING, 0), "set %zu", i);
     }
-    close_fixture(&f);
+    adcl_test_tiny_encoder_close(&f);
 }

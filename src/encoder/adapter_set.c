@@ -303,11 +303,11 @@ static adcl_status build(adcl_context *ctx, adcl_adapter_set *set)
 /* An empty set for the encoder. */
 static adcl_status begin(adcl_context *ctx, adcl_adapter_set **out, const adcl_encoder *encoder)
 {
+    if (out != NULL) *out = NULL;
     if (ctx == NULL) return ADCL_ERR_INVALID_ARGUMENT;
     if (out == NULL || encoder == NULL)
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "adapter set: expected an encoder and a place for the result, got NULL");
-    *out = NULL;
     if (encoder->family != ctx->family)
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "adapter set: expected an encoder of this context or of one it shares "

@@ -132,6 +132,11 @@ struct adcl_encoder_workspace {
     size_t max_tokens, max_sequences, max_blocks, layers, lowest;
     bool keeps_hidden;
     bool model_drops; /* the model's own dropout is on */
+    /* What it was made for: */
+    size_t heads, hidden_size, inner_size;
+    bool has_set;
+    adcl_adapter_set_params options; /* of the set; what its pointers point to may be gone */
+    size_t *bottlenecks;             /* 2 a layer, as the set's sites */
     adcl__owned_matrix *owned;
     size_t owned_count, owned_capacity, bytes;
     /* The batch: */

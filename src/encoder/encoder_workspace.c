@@ -306,8 +306,22 @@ static adcl_status make_host(const maker *m)
                : ADCL_OK;
 }
 
+/* By which other sets are known to have the same sizes. */
+static adcl_status remember_set(const maker *m)
+{
+    adcl_encoder_workspace *ws = m->ws;
+    ws->has_set = m->set != NULL;
+    if (!ws->has_set) return ADCL_OK;
+    ws->options = m->set->host.params;
+    ws->bottlenecks = calloc(2 * ws->layers, sizeof *ws->bottlenecks);
+    if (ws->bottlenecks == NULL) return no_memory(m->ctx);
+    for (size_t s = 0; s < 2 * ws->layers; s++) ws->bottlenecks[s] = m->set->sites[s].bottleneck;
+    return ADCL_OK;
+}
+
 static adcl_status make_all(const maker *m)
 {
+    ADCL_TRY(remember_set(m));
     ADCL_TRY(make_batch(m));
     ADCL_TRY(make_hidden(m));
     if (m->ws->engine == ADCL_ENGINE_REFERENCE) return make_host(m);
@@ -387,6 +401,10 @@ static adcl_status check_params(adcl_context *ctx, adcl_encoder_workspace **out,
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "encoder workspace: expected an encoder and a set of this context or of "
                           "one it shares with, got one of another");
+    if (p->mode != ADCL_INFERENCE && p->mode != ADCL_TRAINING)
+        return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
+                          "encoder workspace mode: expected inference or training, got %d",
+                          (int)p->mode);
     if (p->max_tokens == 0 || p->max_tokens > INT32_MAX / 4)
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "encoder workspace max_tokens: expected 1 to %d, got %zu", INT32_MAX / 4,
@@ -424,6 +442,9 @@ adcl_status adcl_encoder_workspace_create(adcl_encoder_workspace **out, adcl_con
     ws->model_drops = p.model_dropout != 0 && p.mode == ADCL_TRAINING;
     ws->layers = encoder->weights.config.layers;
     ws->lowest = set == NULL ? ws->layers : set->lowest;
+    ws->heads = encoder->weights.config.heads;
+    ws->hidden_size = encoder->weights.config.hidden_size;
+    ws->inner_size = encoder->weights.config.inner_size;
     const maker m = {ctx,
                      encoder,
                      set,
@@ -463,6 +484,7 @@ void adcl_encoder_workspace_destroy(adcl_encoder_workspace **workspace)
     adcl_encoder_workspace *ws = *workspace;
     release_uploads(ws);
     release_adapters(ws);
+    free(ws->bottlenecks);
     free(ws->memory);
     free(ws->hidden);
     for (size_t t = 0; t < ws->owned_count; t++) adcl_tensor_destroy(&ws->owned[t].tensor);
