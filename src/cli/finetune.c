@@ -34,6 +34,7 @@ static int run_finetune(session *s, int argc, char **argv)
     };
     o.training.optimizer_name = "adamw";
     o.training.epochs = 4;
+    o.training.learning_rate = 2e-3;
     o.training.warmup = 0.1;
     o.training.clip = 1.0;
     o.training.checkpoint_seconds = 60.0;
@@ -73,7 +74,7 @@ static int run_finetune(session *s, int argc, char **argv)
         {"keep", 0, OPTION_TEXT, &o.keep, "WHICH",
          "parameters: of the best epoch on --dev, or of the last (default best)"},
         {"report", 0, OPTION_TEXT, &o.report_path, "FILE.html", "a page with learning curves"},
-        TRAINING_OPTION_SPECS(o.training, "texts", "4", "1e-3", "adamw", "0.1", "1"),
+        TRAINING_OPTION_SPECS(o.training, "texts", "4", "2e-3", "adamw", "0.1", "1"),
     };
     const char *operands[OPERANDS_MOST];
     int status;
