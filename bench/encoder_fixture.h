@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* encoder_fixture.h – an encoder with adapters and a head on a device, and what passes over batches of
- * tokens need. */
+/* encoder_fixture.h – an encoder with adapters and a head on a device, and what passes over
+ * batches of tokens need. */
 #ifndef ADCL_BENCH_ENCODER_FIXTURE_H
 #define ADCL_BENCH_ENCODER_FIXTURE_H
 
@@ -40,8 +40,8 @@ adcl_status bench_encoder_make(bench_encoder *f, const bench_encoder_params *par
 adcl_status bench_encoder_take(bench_encoder *f, const bench_batches *batches);
 void bench_encoder_free(bench_encoder *f);
 
-/* The passes, over all batches: each enqueues and returns; `state` is the fixture. The last two are for
- * an encoder for training. */
+/* The passes, over all batches: each enqueues and returns; `state` is the fixture. The last two
+ * are for an encoder for training. */
 adcl_status bench_encoder_base(void *state);
 adcl_status bench_encoder_forward(void *state);
 adcl_status bench_encoder_forward_backward(void *state);

@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-/* Sums of up to some thousand products in f32, layer after layer: a real model of six layers stays below
- * 3e-5, and twelve layers are no more than twice as far off. */
+/* Sums of up to some thousand products in f32, layer after layer: a real model of six layers
+ * stays below 3e-5, and twelve layers are no more than twice as far off. */
 #define TOLERANCE 2e-4
 
 /* Three sequences: the second of one token, none as long as another. */

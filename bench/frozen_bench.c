@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* frozen_bench.c – the products with a frozen encoder's matrices alone: (N, K)·(K, M), packed and by
- * CLBlast, and how near they come to the peak.
+/* frozen_bench.c – the products with a frozen encoder's matrices alone: (N, K)·(K, M), packed and
+ * by CLBlast, and how near they come to the peak.
  *
  *     usage: frozen_bench [md|csv|json|jsonl [N,… [KxM,…]]]
  *
- * A program of its own, for they are no part of the public API. The device is what ADCL_DEVICE selects. */
+ * A program of its own, for they are no part of the public API. The device is what ADCL_DEVICE
+ * selects. */
 #include "bench/harness.h"
 #include "bench/report.h"
 #include "encoder/frozen.h"
@@ -135,7 +136,8 @@ static adcl_status check_shares(frozen_job *job)
         char text[128];
         bench_shape_text(&row->shape, text, sizeof text);
         snprintf(job->error.message, sizeof job->error.message,
-                 "%s: %.1f GFLOP/s is above the peak of %.1f, so the measurement is not to be trusted",
+                 "%s: %.1f GFLOP/s is above the peak of %.1f, so the measurement is not to be "
+                 "trusted",
                  text, bench_gflops(row), job->device.peak.gflops);
         return ADCL_ERR_INVALID_STATE;
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* model.h – an encoder with adapters by its sizes, and how much work batches of tokens are for it.
  *
- * T tokens of all sequences, S sequences, Σl² the squares of their lengths; D hidden size, F inner size,
- * R bottleneck of a place with an adapter, C labels; M = 4·D² + 2·D·F numbers in the matrices of a layer.
+ * T tokens of all sequences, S sequences, Σl² the squares of their lengths; D hidden size, F inner
+ * size, R bottleneck of a place with an adapter, C labels; M = 4·D² + 2·D·F numbers in the
+ * matrices of a layer.
  *
  *                 FLOP                                       bytes
  *     base        layers·(2·T·M + 4·D·Σl²)                   layers·(4·M·batches + 8·T·D)
@@ -12,10 +13,10 @@
  *     the rest    –                                          28·P·batches
  *     of a step
  *
- * No gradient of a frozen matrix is ever needed, and backward passes only what lies above the lowest
- * adapter: of that layer the feed-forward part where the adapter is behind attention, else nothing.
- * P parameters that are trained. A batch reads every matrix once. What padding would cost is not
- * counted, for there is none. */
+ * No gradient of a frozen matrix is ever needed, and backward passes only what lies above the
+ * lowest adapter: of that layer the feed-forward part where the adapter is behind attention,
+ * else nothing. P parameters that are trained. A batch reads every matrix once. What padding
+ * would cost is not counted, for there is none. */
 #ifndef ADCL_BENCH_MODEL_H
 #define ADCL_BENCH_MODEL_H
 

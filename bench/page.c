@@ -194,8 +194,8 @@ static void print_bars(const bench_series_list *list, FILE *out)
 }
 
 /* A table for each device, under its name where there are several. */
-static void print_tables(const bench_report *report, void (*table)(bench_level, const bench_device *, FILE *),
-                         FILE *out)
+static void print_tables(const bench_report *report,
+                         void (*table)(bench_level, const bench_device *, FILE *), FILE *out)
 {
     for (size_t d = 0; d < report->device_count; d++) {
         if (report->device_count > 1) {

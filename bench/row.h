@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* row.h – one measured figure: what was done, in which shape, how long it took, how much that is.
  *
- * There are three levels: an adapter alone, an encoder with adapters (model.h says what is counted),
- * and the product of a frozen encoder's matrix: N rows, K inputs, M outputs, 2·N·K·M FLOP,
- * 4·(N·K + N·M + K·M + M) bytes.
+ * There are three levels: an adapter alone, an encoder with adapters (model.h says what is
+ * counted), and the product of a frozen encoder's matrix: N rows, K inputs, M outputs, 2·N·K·M
+ * FLOP, 4·(N·K + N·M + K·M + M) bytes.
  *
- * What is counted of an adapter, for N rows, D hidden_size, R bottleneck_size, W columns of h (R; 1 for
- * log_sumexp), P parameters:
+ * What is counted of an adapter, for N rows, D hidden_size, R bottleneck_size, W columns of h (R;
+ * 1 for log_sumexp), P parameters:
  *                FLOP              bytes
  *     forward    2·N·D·(R + W)     8·N·D + 4·P
  *     backward   twice that        12·N·D + 8·N·R + 12·P
@@ -73,8 +73,8 @@ typedef struct bench_shape {
     bench_load load;          /* of an encoder */
 } bench_shape;
 
-/* "512 rows, hidden 768, bottleneck 64, relu" or "32 × 16 tokens, minilm, houlsby": the work without
- * the pass, for people. */
+/* "512 rows, hidden 768, bottleneck 64, relu" or "32 × 16 tokens, minilm, houlsby": the work
+ * without the pass, for people. */
 void bench_shape_text(const bench_shape *shape, char *text, size_t size);
 
 typedef struct bench_row {

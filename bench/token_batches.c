@@ -42,7 +42,8 @@ bool bench_batches_random(bench_batches *out, size_t sequences, size_t length, s
     return true;
 }
 
-/* Copies the texts of one batch behind the `first` tokens that are there; returns how many are then. */
+/* Copies the texts of one batch behind the `first` tokens that are there; returns how many are
+ * then. */
 static size_t fill_batch(bench_batches *out, const bench_texts *texts, size_t batch,
                          const int32_t *order, size_t first)
 {

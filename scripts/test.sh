@@ -17,8 +17,8 @@
 #   install    the examples against an installed library, found by pkg-config
 #   fuzz       the readers of files, for a few seconds each
 #   model      all-MiniLM-L6-v2 in DIR, or where ADCL_TEST_MODEL or scripts/fetch-model.sh says
-#   interop    folders of either side read by the other; OPTION: --venv DIR, a virtual environment that
-#              has, or receives, the Python packages `adapters`, `transformers` and `torch`
+#   interop    folders of either side read by the other; OPTION: --venv DIR, a virtual environment
+#              that has, or receives, the Python packages `adapters`, `transformers` and `torch`
 #
 # Each build is a folder of build/; warnings are errors. The last line counts. OCL_ICD_VENDORS chooses
 # another driver than POCL.
@@ -225,7 +225,8 @@ esac
 for check in $checks; do
     case " $every_check model interop " in
     *" $check "*) ;;
-    *) echo "test.sh: unknown check \"$check\"; expected --all or some of: $every_check model interop" >&2
+    *) echo "test.sh: unknown check \"$check\"; expected --all, or some of:" \
+            "$every_check model interop" >&2
        exit 2 ;;
     esac
 done

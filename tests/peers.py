@@ -264,7 +264,7 @@ arguments = sys.argv[1:]
 if arguments == ["--version"]:
     print("adapter-cl 9.9")
 elif "--help" not in arguments:
-    assert ["--sizes", "32x16"] == arguments[6:8] or ["--sizes", "none"] == arguments[6:8], arguments
+    assert arguments[6:8] in (["--sizes", "32x16"], ["--sizes", "none"]), arguments
     print('{"engine": "fused", "pass": "step", "tokens": 512, "ms_median": 100, "ms_spread": 10, '
           '"samples": 5, "gflops": 50, "peak_gflops": 200}')
 """

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Ours adds in another order than theirs does; without the last layer norm values grow to thousands. */
+/* Ours adds in another order than theirs does; without the last layer norm values grow to
+ * thousands. */
 static double tolerance_of(const char *name)
 {
     return strcmp(name, "no_ln_after") == 0 ? 2e-3 : 1e-5;

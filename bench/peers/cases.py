@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is measured: a pass of one adapter at one shape, from text files; or a pass of an encoder with
-adapters over batches of tokens."""
+"""What is measured: a pass of one adapter at one shape, from text files; or a pass of an encoder
+with adapters over batches of tokens."""
 
 import typing
 
@@ -17,8 +17,8 @@ def milliseconds(seconds):
 
 
 class Shape(typing.NamedTuple):
-    """Of one adapter. What a shape must know: how a table, a JSON row, a worker and a sentence show it,
-    how a time is shown, and how many FLOP a pass has."""
+    """Of one adapter. What a shape must know: how a table, a JSON row, a worker and a sentence show
+    it, how a time is shown, and how many FLOP a pass has."""
     rows: int
     hidden: int
     bottleneck: int
@@ -49,8 +49,8 @@ class Shape(typing.NamedTuple):
 
 
 class Batches(typing.NamedTuple):
-    """Of an encoder: `sequences` of `length` tokens, or of texts (length 0) in several batches. A pass is
-    all of them; padding is no token."""
+    """Of an encoder: `sequences` of `length` tokens, or of texts (length 0) in several batches. A
+    pass is all of them; padding is no token."""
     sequences: int
     length: int
     batches: int

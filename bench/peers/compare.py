@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Measures the same adapters, or the same encoder with adapters, in everybody's software, in turns, and
-prints one table.
+"""Measures the same adapters, or the same encoder with adapters, in everybody's software, in turns,
+and prints one table.
 
 Rounds over all contestants at each shape, so that a machine that drifts hits all of them alike.
 bench/peers/run.sh calls this with a Python that has the peers."""
@@ -34,7 +34,8 @@ def read_options(arguments):
         description=" ".join(__doc__.split("\n\n")[0].split()),
         epilog=f"contestants: {', '.join(contestants.NAMES)}; -basic: one row on POCL's "
                "single-threaded device.\n"
-               f"with --encoder: {', '.join(contestants.ENCODER_NAMES)} (default: all but gemm)\nThe environment's OCL_ICD_VENDORS, POCL_CACHE_DIR and "
+               f"with --encoder: {', '.join(contestants.ENCODER_NAMES)} (default: all but gemm)\n"
+               "The environment's OCL_ICD_VENDORS, POCL_CACHE_DIR and "
                "pip's variables are used as they are.")
     # run.sh reads this one; it stands here for --help.
     parser.add_argument("--venv", metavar="DIR",
@@ -233,7 +234,8 @@ def make_task(options, folder):
     texts = ids = []
     if options.input:
         texts = encoder_task.choose_texts(options.input, options.batch, options.batches)
-        ids = encoder_task.tokenize(lambda *words: run_ours(options, *words), options.encoder, texts)
+        ids = encoder_task.tokenize(lambda *words: run_ours(options, *words), options.encoder,
+                                    texts)
     task = encoder_task.EncoderTask(folder, os.path.abspath(options.encoder), options.config, ids,
                                     options.batch)
     encoder_task.write_texts(task.texts_path, texts)

@@ -244,7 +244,7 @@ def title_of(name):
 
 
 def start_encoder(name, machine, setup, results):
-    """The contestant of that name; Missing with the reason. `setup` has also task, an EncoderTask."""
+    """The contestant of that name; Missing with the reason. `setup` also has an EncoderTask."""
     if name in ENCODER_TITLES:
         command = [setup.python, str(HERE / "worker.py"), name, str(machine.threads),
                    setup.task.path]

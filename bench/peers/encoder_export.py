@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Writes the model alone as ONNX, as people do who serve it by something else than PyTorch, and what it
-gives for a small padded batch.
+"""Writes the model alone as ONNX, as people do who serve it by something else than PyTorch, and
+what it gives for a small padded batch.
 
     usage: encoder_export.py TASK.json
 
@@ -40,7 +40,8 @@ class LastState(torch.nn.Module):
 def check_batch(task):
     random = np.random.default_rng(1)
     ids, mask = padded([random.integers(0, task.vocabulary, n).tolist() for n in LENGTHS])
-    return [torch.tensor(ids), torch.tensor(mask), torch.zeros(len(ids), len(ids[0]), dtype=torch.long)]
+    ids, mask = torch.tensor(ids), torch.tensor(mask)
+    return [ids, mask, torch.zeros_like(ids)]
 
 
 def export(task):

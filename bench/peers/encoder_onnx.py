@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the peers that run the model as ONNX share: its files, its inputs, and the check of its results."""
+"""What the peers that run the model as ONNX share: its files, its inputs, and a check."""
 
 import numpy as np
 
@@ -30,4 +30,5 @@ def verify(task, run):
         real = check["attention_mask"] == 1
     off = (np.abs(got - expected) / (1 + np.abs(expected)))[real].max()
     if not off <= TOLERANCE:
-        raise RuntimeError(f"wrong result: the last hidden state differs from PyTorch's by {off:.3g}")
+        raise RuntimeError("wrong result: the last hidden state differs from PyTorch's by "
+                           f"{off:.3g}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The work of an encoder with adapters: the model, the texts, and the batches that a worker runs.
 
-compare.py writes it to a file and workers read it, so that everybody has the same texts, as tokens."""
+compare.py writes it to a file and workers read it: everybody has the same texts, as tokens."""
 
 import json
 import pathlib

@@ -55,7 +55,7 @@ class Peer:
 
 
 class Batched(Pass):
-    """Tensors are made once, padded to each batch's longest sequence, with the mask that says so."""
+    """Tensors are made once, padded to each batch's longest sequence, with a mask that says so."""
 
     def __init__(self, model, problem):
         self.model = model

@@ -207,8 +207,8 @@ static int understand(session *s, const given_texts *texts, bench_options *o)
     return bench_engines_choose(s, texts->engine, &o->engines);
 }
 
-/* Of an encoder gemm and reference take minutes, so they are measured only when they are asked for by
- * name, gemm also by "all". */
+/* Of an encoder gemm and reference take minutes, so they are measured only when they are asked
+ * for by name, gemm also by "all". */
 static void choose_encoder_engines(const char *name, bench_engines *engines)
 {
     size_t kept = 0;

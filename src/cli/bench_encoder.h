@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* bench_encoder.h – the level `encoder` of adapter-cl bench: a model with adapters, and batches of random
- * ids or of texts. */
+/* bench_encoder.h – the level `encoder` of adapter-cl bench: a model with adapters, and batches
+ * of random ids or of texts. */
 #ifndef ADCL_CLI_BENCH_ENCODER_H
 #define ADCL_CLI_BENCH_ENCODER_H
 
@@ -27,7 +27,7 @@ typedef struct bench_encoder_options {
 #define BENCH_ENCODER_SPECS(o)                                                                     \
     {"model", 0, OPTION_TEXT, &(o).model_path, "DIR", "encoder: the model's folder (required)"},   \
     {"sizes", 0, OPTION_TEXT, &(o).sizes, "SxL,...",                                               \
-     "encoder: sequences x tokens of each, or none (default 1x16,32x16,32x64,16x128)"},                     \
+     "encoder: sequences x tokens; none (default 1x16,32x16,32x64,16x128)"},                       \
     {"input", 0, OPTION_TEXT, &(o).input_path, "F.tsv", "encoder: texts, in shuffled batches"},    \
     {"batch", 0, OPTION_SIZE, &(o).batch, "B", "encoder: texts of a batch (default 32)"},          \
     {"batches", 0, OPTION_SIZE, &(o).batches, "N",                                                 \

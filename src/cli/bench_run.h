@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* bench_run.h – measuring: shapes through engines on devices. What a level measures is a subject: an
- * adapter here, an encoder in bench_encoder.h. */
+/* bench_run.h – measuring: shapes through engines on devices. What a level measures is a
+ * subject: an adapter here, an encoder in bench_encoder.h. */
 #ifndef ADCL_CLI_BENCH_RUN_H
 #define ADCL_CLI_BENCH_RUN_H
 

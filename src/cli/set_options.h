@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* set_options.h – which adapters and which head: options of finetune, some of which bench has, too. */
+/* set_options.h – which adapters and which head: options of finetune, some of which bench has,
+ * too. */
 #ifndef ADCL_CLI_SET_OPTIONS_H
 #define ADCL_CLI_SET_OPTIONS_H
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""AdapterHub's own software and adapter-cl read each other's folders, and say the same of the same texts.
+"""AdapterHub's own software and adapter-cl read each other's folders, and say the same of the same
+texts.
 
-Needs the Python packages torch, transformers and adapters; scripts/test.sh --interop installs them."""
+Needs the Python packages torch, transformers, adapters: scripts/test.sh --interop installs them."""
 
 import json
 import logging
@@ -112,14 +113,15 @@ class Interop(unittest.TestCase):
         return out
 
     def load_strictly(self, folder):
-        """Everything in the files is in the model afterwards, and nothing of the adapter is elsewhere."""
+        """Everything in the files is in the model then, and nothing of the adapter is elsewhere."""
         log, warnings = logging.getLogger("adapters"), Warnings()
         log.addHandler(warnings)
         try:
             name = self.model.load_adapter(str(folder), use_safetensors=True, set_active=True)
         finally:
             log.removeHandler(warnings)
-        wrong = [s for s in warnings.sentences if "weights" in s or "missing" in s or "unexpected" in s]
+        wrong = [sentence for sentence in warnings.sentences
+                 if any(word in sentence for word in ("weights", "missing", "unexpected"))]
         self.assertEqual(wrong, [])
         self.assertEqual(name, "interop")
         state = self.model.state_dict()

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Makes a virtual environment with AdapterHub's software, where there is none, and lets it and adapter-cl
-# read each other's folders. Without Python, a network or the packages it fails with a sentence.
+# Makes a virtual environment with AdapterHub's software, where there is none, and lets it and
+# adapter-cl read each other's folders. Without Python, a network or the packages it fails with a
+# sentence.
 #
 #   usage: ADAPTER_CL=… tests/interop/run.sh [--venv DIR]
 set -eu

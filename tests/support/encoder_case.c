@@ -79,14 +79,15 @@ static adcl_encoder_batch batch_of(const adcl_test_tiny *tiny)
 void adcl_test_encoder_case_run(adcl_test_encoder_case *c)
 {
     const adcl_encoder_batch batch = batch_of(c->tiny);
-    ADCL_TEST_OK(c->ctx, adcl_encoder_forward(c->ctx, c->encoder, c->set, c->ws, &batch, c->logits));
+    ADCL_TEST_OK(c->ctx,
+                 adcl_encoder_forward(c->ctx, c->encoder, c->set, c->ws, &batch, c->logits));
     ADCL_TEST_OK(c->ctx, adcl_loss_compute(c->ctx, c->loss, c->logits, c->labels, c->value,
                                            c->dlogits));
     ADCL_TEST_OK(c->ctx, adcl_parameters_zero_grad(c->ctx, adcl_adapter_set_parameters(c->set)));
     ADCL_TEST_OK(c->ctx, adcl_encoder_backward(c->ctx, c->encoder, c->set, c->ws, c->dlogits));
 }
 
-/* ---- golden data ------------------------------------------------------------------------------ */
+/* --- golden data ----------------------------------------------------------------------------- */
 
 void adcl_test_encoder_case_check_outputs(adcl_test_encoder_case *c, const char *where,
                                           double tolerance)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* encoder_case.h – the encoder on the device beside AdapterHub's numbers: a folder of tiny.h through an
- * engine. */
+/* encoder_case.h – the encoder on the device beside AdapterHub's numbers: a folder of tiny.h
+ * through an engine. */
 #ifndef ADCL_TESTS_ENCODER_CASE_H
 #define ADCL_TESTS_ENCODER_CASE_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* tiny.h – the folders of tests/golden/tiny, and of tests/golden/adapterhub for a real model: what
- * AdapterHub's software gives for a model, a set of adapters and a few texts. Its batches are padded;
- * here the padding is taken out, so that row t of every matrix is token t. What is asked for must be
- * there: anything else ends the test. */
+/* tiny.h – the folders of tests/golden/tiny, and of tests/golden/adapterhub for a real model:
+ * what AdapterHub's software gives for a model, a set of adapters and a few texts. Its batches
+ * are padded; here the padding is taken out, so that row t of every matrix is token t. What is
+ * asked for must be there: anything else ends the test. */
 #ifndef ADCL_TESTS_TINY_H
 #define ADCL_TESTS_TINY_H
 
@@ -28,16 +28,16 @@ typedef struct adcl_test_tiny {
  * ADCL_TEST_MODEL names its folder. */
 #define ADCL_TEST_MINILM "minilm"
 
-/* Every folder of the tiny models, and those of the real one: model and name alternate, NULL ends the
- * list. */
+/* Every folder of the tiny models, and those of the real one: model and name alternate, NULL
+ * ends the list. */
 extern const char *const adcl_test_tiny_folders[];
 extern const char *const adcl_test_minilm_folders[];
 
 adcl_test_tiny *adcl_test_tiny_open(const char *model, const char *name);
 void adcl_test_tiny_close(adcl_test_tiny *tiny);
 
-/* The folders, below ADCL_TEST_DATA; of the real model what ADCL_TEST_MODEL says, NULL: nothing. Valid
- * until the next call of the same one. */
+/* The folders, below ADCL_TEST_DATA; of the real model what ADCL_TEST_MODEL says, NULL:
+ * nothing. Valid until the next call of the same one. */
 const char *adcl_test_tiny_model_folder(const char *model);
 const char *adcl_test_tiny_adapter_folder(const char *model, const char *name);
 
