@@ -28,16 +28,18 @@ typedef struct adcl_packed_sums {
     float numbers[ADCL_BLOCK_ROWS * ADCL_PANEL_COLS];
 } adcl_packed_sums;
 
-/* numbers (rows of a tile, PANEL_COLS) += A·W. */
+/* numbers (rows of a tile, PANEL_COLS) += A·W: the part's sum is made apart, for many short sums lose less than
+ * one long one. */
 #define ADCL_ACCUMULATE(name, rows)                                                                \
     ADCL_APART void name(const adcl_factors *f, float *numbers)                                    \
     {                                                                                              \
         adcl_panel p = {ADCL_PANEL, 0, 0, ADCL_PANEL_COLS};                                        \
         adcl_tile tile;                                                                            \
+        adcl_clear_tile(rows, p, &tile);                                                           \
+        adcl_multiply(rows, p, f, &tile);                                                          \
         ADCL_EACH(i, ADCL_ROWS, rows)                                                              \
             ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL)                                                   \
-                tile.full[i][j] = ADCL_LOAD(numbers + i * ADCL_PANEL_COLS + j * ADCL_WIDTH);       \
-        adcl_multiply(rows, p, f, &tile);                                                          \
+                tile.full[i][j] += ADCL_LOAD(numbers + i * ADCL_PANEL_COLS + j * ADCL_WIDTH);      \
         adcl_put_numbers(rows, p, &tile, numbers);                                                 \
     }
 ADCL_ACCUMULATE(adcl_accumulate, ADCL_ROWS)
