@@ -281,14 +281,33 @@ static adcl_status upload(adcl_context *ctx, adcl_adapter_set *set)
     return ADCL_OK;
 }
 
-adcl_status adcl__adapter_set_download(adcl_context *ctx, const adcl_adapter_set *set)
+const adcl__set_entry *adcl__adapter_set_entry(const adcl_adapter_set *set, const char *name)
 {
-    for (size_t e = 0; e < set->entry_count; e++) {
-        const adcl__set_entry *entry = &set->entries[e];
-        ADCL_TRY(adcl_tensor_read(ctx, entry->value, *entry->host,
-                                  entry->rows * entry->cols * sizeof(float)));
-    }
-    return ADCL_OK;
+    for (size_t e = 0; e < set->entry_count; e++)
+        if (strcmp(set->entries[e].name, name) == 0) return &set->entries[e];
+    return NULL;
+}
+
+typedef struct downloader {
+    adcl_context *ctx;
+    const adcl_adapter_set *set;
+} downloader;
+
+static adcl_status download(void *user, const char *name, float **values, size_t rows, size_t cols)
+{
+    const downloader *d = user;
+    return adcl_tensor_read(d->ctx, adcl__adapter_set_entry(d->set, name)->value, *values,
+                            rows * cols * sizeof **values);
+}
+
+adcl_status adcl__adapter_set_download(adcl_context *ctx, const adcl_adapter_set *set,
+                                       adcl__host_set *out)
+{
+    downloader d = {ctx, set};
+    ADCL_TRY(adcl__host_set_create(out, &set->model, &set->host.params, adcl__context_error(ctx)));
+    adcl_status status = adcl__host_set_each(out, download, &d);
+    if (status != ADCL_OK) adcl__host_set_release(out);
+    return status;
 }
 
 static adcl_status build(adcl_context *ctx, adcl_adapter_set *set)
@@ -364,8 +383,12 @@ adcl_status adcl_adapter_set_save(adcl_context *ctx, const adcl_adapter_set *set
     if (set == NULL || folder == NULL)
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "saving an adapter set: expected a set and a folder, got NULL");
-    ADCL_TRY(adcl__adapter_set_download(ctx, set));
-    return adcl__adapter_folder_write(&set->host, folder, &set->model, adcl__context_error(ctx));
+    adcl__host_set now;
+    ADCL_TRY(adcl__adapter_set_download(ctx, set, &now));
+    adcl_status status =
+        adcl__adapter_folder_write(&now, folder, &set->model, adcl__context_error(ctx));
+    adcl__host_set_release(&now);
+    return status;
 }
 
 void adcl_adapter_set_destroy(adcl_adapter_set **set)

@@ -77,7 +77,7 @@ typedef struct adcl__set_entry {
 struct adcl_adapter_set {
     adcl__family *family; /* retained */
     adcl__model_config model;
-    adcl__host_set host; /* the options; numbers are those of the last load or save */
+    adcl__host_set host; /* the options, and the numbers that it began with */
     adcl__set_entry *entries;
     size_t entry_count, entry_capacity;
     bool simple; /* a = adapter(h) with its own residual, then LN(a + i): no option interferes */
@@ -88,8 +88,12 @@ struct adcl_adapter_set {
     size_t lowest;
 };
 
-/* Reads all parameters back into set->host. Waits. */
-adcl_status adcl__adapter_set_download(adcl_context *ctx, const adcl_adapter_set *set);
+/* The entry of that name; NULL where there is none. */
+const adcl__set_entry *adcl__adapter_set_entry(const adcl_adapter_set *set, const char *name);
+/* Makes *out, with all parameters as they are now: not in set->host, for other threads may be reading it.
+ * Waits. */
+adcl_status adcl__adapter_set_download(adcl_context *ctx, const adcl_adapter_set *set,
+                                       adcl__host_set *out);
 
 /* ---- a workspace ------------------------------------------------------------------------------ */
 

@@ -9,11 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const adcl__host_set *host_set_of(const adcl__encoder_pass *p)
-{
-    return p->set == NULL ? NULL : &p->set->host;
-}
-
 static adcl__reference_batch batch_of(const adcl_encoder_workspace *ws)
 {
     return (adcl__reference_batch){.sequences = ws->sequences.count,
@@ -31,16 +26,25 @@ static void keep_batch(adcl_encoder_workspace *ws, const adcl_encoder_batch *b, 
     if (ws->host_has_types) memcpy(ws->host_types, b->type_ids, ws->tokens * sizeof *ws->host_types);
 }
 
+/* The forward in ws->host_hidden and ws->host_logits. */
+static adcl_status compute(const adcl__encoder_pass *p, bool wants_logits)
+{
+    const adcl__reference_batch batch = batch_of(p->ws);
+    adcl__host_set set = {0};
+    if (p->set != NULL) ADCL_TRY(adcl__adapter_set_download(p->ctx, p->set, &set));
+    adcl_status status = adcl__encoder_reference_run(
+        &p->encoder->weights, p->set == NULL ? NULL : &set, &batch, p->ws->host_hidden,
+        wants_logits ? p->ws->host_logits : NULL, NULL, NULL, adcl__context_error(p->ctx));
+    adcl__host_set_release(&set);
+    return status;
+}
+
 adcl_status adcl__encoder_reference_forward(const adcl__encoder_pass *p,
                                             const adcl_encoder_batch *b, adcl_tensor *logits)
 {
     adcl_encoder_workspace *ws = p->ws;
     keep_batch(ws, b, p->encoder->weights.config.token_types < 2);
-    if (p->set != NULL) ADCL_TRY(adcl__adapter_set_download(p->ctx, p->set));
-    const adcl__reference_batch batch = batch_of(ws);
-    ADCL_TRY(adcl__encoder_reference_run(&p->encoder->weights, host_set_of(p), &batch,
-                                         ws->host_hidden, logits == NULL ? NULL : ws->host_logits,
-                                         NULL, NULL, adcl__context_error(p->ctx)));
+    ADCL_TRY(compute(p, logits != NULL));
     size_t count = ws->tokens * p->encoder->weights.config.hidden_size;
     size_t first = ws->keeps_hidden ? 0 : ws->layers;
     for (size_t l = first; l <= ws->layers; l++)
@@ -54,19 +58,12 @@ adcl_status adcl__encoder_reference_forward(const adcl__encoder_pass *p,
     return logits == NULL ? ADCL_OK : adcl__matrix_from_host(p->ctx, ws->host_logits, logits);
 }
 
-static const adcl__set_entry *entry_named(const adcl_adapter_set *set, const char *name)
-{
-    for (size_t e = 0; e < set->entry_count; e++)
-        if (strcmp(set->entries[e].name, name) == 0) return &set->entries[e];
-    return NULL;
-}
-
 /* Adds an array of the gradients to that of the set. */
 static adcl_status add_gradient(void *user, const char *name, float **values, size_t rows,
                                 size_t cols)
 {
     const adcl__encoder_pass *p = user;
-    const adcl__set_entry *entry = entry_named(p->set, name);
+    const adcl__set_entry *entry = adcl__adapter_set_entry(p->set, name);
     size_t count = rows * cols;
     float *sum = malloc(count * sizeof *sum);
     if (sum == NULL)
@@ -83,20 +80,19 @@ adcl_status adcl__encoder_reference_backward(const adcl__encoder_pass *p,
                                              const adcl_tensor *dlogits)
 {
     adcl_encoder_workspace *ws = p->ws;
-    adcl__host_set gradients;
-    ADCL_TRY(adcl__host_set_create(&gradients, &p->set->model, &p->set->host.params,
-                                   adcl__context_error(p->ctx)));
     const adcl__reference_batch batch = batch_of(ws);
-    adcl_status status = adcl__adapter_set_download(p->ctx, p->set);
+    adcl__host_set set, gradients = {0};
+    ADCL_TRY(adcl__adapter_set_download(p->ctx, p->set, &set));
+    adcl_status status = adcl__host_set_create(&gradients, &p->set->model, &p->set->host.params,
+                                               adcl__context_error(p->ctx));
     if (status == ADCL_OK) status = adcl__matrix_to_host(p->ctx, dlogits, ws->host_dlogits);
     if (status == ADCL_OK)
-        status = adcl__encoder_reference_run(&p->encoder->weights, &p->set->host, &batch,
-                                             ws->host_hidden, ws->host_logits, ws->host_dlogits,
-                                             &gradients, adcl__context_error(p->ctx));
-    if (status == ADCL_OK) {
-        adcl__encoder_pass pass = *p;
-        status = adcl__host_set_each(&gradients, add_gradient, &pass);
-    }
+        status = adcl__encoder_reference_run(&p->encoder->weights, &set, &batch, ws->host_hidden,
+                                             ws->host_logits, ws->host_dlogits, &gradients,
+                                             adcl__context_error(p->ctx));
+    adcl__encoder_pass pass = *p;
+    if (status == ADCL_OK) status = adcl__host_set_each(&gradients, add_gradient, &pass);
     adcl__host_set_release(&gradients);
+    adcl__host_set_release(&set);
     return status;
 }
