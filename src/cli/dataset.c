@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <utf8proc.h>
 
-/* Column numbers are a head's business; a typing mistake must not become a head of a million. */
-#define CLASSES_MOST 65536
+/* A typing mistake in a number must not become a head of a million classes. */
+#define CLASSES_MOST 8192
 
 #define HEADER_TEXT "label<TAB>text_a or label<TAB>text_a<TAB>text_b"
 
@@ -316,7 +316,7 @@ static int name_by_numbers(const session *s, const dataset *d, class_names *out)
         size_t number = 0;
         class_number(d->examples[i].label, &number);
         if (number >= CLASSES_MOST)
-            return fail_at_example(s, d, &d->examples[i], "expected a class below 65536");
+            return fail_at_example(s, d, &d->examples[i], "expected a class below 8192");
         if (number > largest) largest = number;
     }
     return class_names_add_numbered(s, out, largest + 1);
@@ -328,7 +328,7 @@ static int name_by_labels(const session *s, const dataset *d, class_names *out)
         if (class_names_find(out, d->examples[i].label) >= 0) continue;
         if (out->count == CLASSES_MOST)
             return fail_at_example(s, d, &d->examples[i],
-                                   "expected at most 65536 classes, this is one more");
+                                   "expected at most 8192 classes, this is one more");
         TRY(class_names_add(s, out, d->examples[i].label));
     }
     return DONE;

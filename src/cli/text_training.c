@@ -434,7 +434,7 @@ static int run(text_training *t)
         .self = t,
         .unit = "tokens",
         .steps_per_epoch = t->steps.steps_per_epoch,
-        .block_most = TEXT_BLOCK_MOST,
+        .block_most = t->steps.block_most,
         .parameters = t->steps.parameters,
         .optimizer = t->steps.optimizer,
         .start_epoch = start_epoch,
