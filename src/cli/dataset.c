@@ -277,7 +277,7 @@ int dataset_read(const session *s, dataset *out, const char *path, bool needs_la
     TRY(read_file(s, path, &out->content, &size));
     reader r = {.s = s, .d = out, .next = out->content, .end = out->content + size};
     TRY(read_examples(&r, needs_labels));
-    if (is_stdin) return DONE;
+    if (is_stdin || !needs_labels) return DONE;
     char *meta = path_beside(path, "meta.json");
     if (meta == NULL) return session_fail(s, "%s: no memory to look beside it", path);
     int status = read_meta(s, out, meta);

@@ -34,8 +34,8 @@ typedef struct dataset {
     bool wants_matthews; /* the metric that counts is Matthews' correlation */
 } dataset;
 
-/* Reads a file, or standard input where path is "-", and meta.json beside it. The label's column may
- * be missing unless `needs_labels` is set. Free *out in any case. */
+/* Reads a file, or standard input where path is "-". With `needs_labels` the label's column must be
+ * there, and meta.json beside the file is read too. Free *out in any case. */
 int dataset_read(const session *s, dataset *out, const char *path, bool needs_labels);
 void dataset_free(dataset *d);
 
