@@ -61,6 +61,7 @@ static adcl_status make_training(bench_encoder *f, size_t sequences, size_t labe
     adcl_optimizer_params optimizer = ADCL_OPTIMIZER_PARAMS_INIT;
     loss.max_rows = sequences;
     loss.cols = labels;
+    optimizer.kind = ADCL_ADAMW;
     optimizer.clip_norm = 1.0f;
     BENCH_TRY(adcl_tensor_create(&f->dlogits, f->ctx, ADCL_F32, sequences, labels));
     BENCH_TRY(adcl_tensor_create(&f->labels, f->ctx, ADCL_I32, sequences, 1));

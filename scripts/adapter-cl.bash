@@ -18,8 +18,9 @@ _adapter_cl_words() {
     --device) echo "cpu gpu accelerator" ;;
     --engine) echo "auto gemm fused reference" ;;
     --tuning) echo "on off" ;;
-    --passes) echo "forward forward_backward step latency start all" ;;
-    bench) echo "adapter first-forward" ;;
+    --passes) echo "forward forward_backward step latency base start all" ;;
+    bench) echo "adapter encoder first-forward first-answer first-step" ;;
+    --config) echo "houlsby pfeiffer parallel none" ;;
     --init) echo "identity houlsby houlsby_paper bert mam" ;;
     --optimizer) echo "adam adamw sgd" ;;
     --format) echo "json ids tokens" ;;

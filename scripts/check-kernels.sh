@@ -15,6 +15,7 @@ variants() # FILE: the numbers of the programs that are made from it
 {
     case $1 in
     cl/activation.cl | cl/fused_cpu.cl | cl/fused_gpu.cl) seq 0 23 ;;
+    cl/packed.cl) echo 0 6 9 14 ;; # activations of models, and linear, which all other products are
     cl/peak.cl) sed -n 's/^static const int variants\[\] = {\(.*\)};$/\1/p' src/runtime/peak.c |
                     tr -d ',' ;;
     *) echo 0 ;;
@@ -28,6 +29,8 @@ needs() # FILE: the files that come before it
     cl/fused_cpu.cl) echo common activation_math cpu_tile ;;
     cl/fused_gpu.cl) echo common activation_math fused_gpu_tile ;;
     cl/fused_gpu_gradients.cl) echo common fused_gpu_tile ;;
+    cl/packed.cl) echo common activation_math cpu_tile ;;
+    cl/attention.cl | cl/layer_norm.cl) echo common activation_math ;;
     *) echo common ;;
     esac
 }
@@ -44,10 +47,10 @@ compile_with() # CLANG FILE VARIANT OPTION…
         -DADCL_VARIANT="$variant" "$@" "$file"
 }
 
-compile() # FILE VARIANT OPTION…: for three targets; the CPU plan is no code for GPUs
+compile() # FILE VARIANT OPTION…: for three targets; what is made of cpu_tile.cl is no code for GPUs
 {
     compile_with clang "$@" -target spir64 -fsyntax-only
-    [ "$1" != cl/fused_cpu.cl ] || return 0
+    case " $(needs "$1") " in *" cpu_tile "*) return 0 ;; esac
     compile_with clang "$@" -target amdgcn-amd-amdhsa -mcpu=gfx906 -nogpulib -S -o /dev/null
     compile_with clang "$@" -target nvptx64-nvidia-nvcl -S -o /dev/null
 }
@@ -68,6 +71,13 @@ programs() # lines of FILE VARIANT OPTION…
     for width in 1 4 8 16; do
         echo "cl/fused_cpu.cl 6 -DADCL_WIDTH=$width -DADCL_R_VECTORS=2 -DADCL_R_SHIFTED=1" \
             "-DADCL_D_VECTORS=1 -DADCL_D_HALF=1"
+    done
+    for width in 4 8 16; do
+        for variant in $(variants cl/packed.cl); do echo "cl/packed.cl $variant -DADCL_WIDTH=$width"; done
+        echo "cl/layer_norm.cl 0 -DADCL_WIDTH=$width"
+    done
+    for head in 1 3 32 64; do
+        for width in 4 8; do echo "cl/attention.cl 0 -DADCL_WIDTH=$width -DADCL_HEAD=$head"; done
     done
     tiles | while read -r tile; do
         echo "cl/fused_gpu.cl 0 $tile -DADCL_DROPOUT=1"

@@ -3,9 +3,13 @@
  * each access, and prints the kernels' names. Matrices are strided, begin inside their buffer and end
  * with it, so that one element too far is outside. No results are checked here: the tests do that. */
 #include "ops/activation.h"
+#include "ops/attention.h"
 #include "ops/elementwise.h"
 #include "ops/fused_gpu.h"
+#include "ops/layer_norm.h"
+#include "ops/packed.h"
 #include "ops/reduce.h"
+#include "ops/sequence.h"
 #include "runtime/program.h"
 
 #include <adapter_cl/adapter_cl.h>
@@ -294,6 +298,220 @@ static adcl_status fuse_gpu(adcl_context *ctx)
     return ADCL_OK;
 }
 
+/* ---- what an encoder is made of ---------------------------------------------------------------*/
+
+/* One of a part's matrices; they are made and destroyed together. */
+typedef struct wanted {
+    adcl_tensor **tensor;
+    size_t rows, cols;
+} wanted;
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static adcl_status make_all(adcl_context *ctx, const wanted *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ADCL_TRY(make(ctx, ADCL_F32, list[i].rows, list[i].cols, list[i].tensor));
+    return ADCL_OK;
+}
+
+static void destroy_all(const wanted *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) adcl_tensor_destroy(list[i].tensor);
+}
+
+typedef struct product_size {
+    unsigned vector_width; /* that the device is to claim */
+    size_t rows, inputs, outputs;
+    adcl_activation activation;
+} product_size;
+
+/* With every end: what it reads and writes begins and ends with its buffer. */
+static adcl_status multiply_packed(adcl_context *ctx, const product_size *s,
+                                   const adcl__packed *packed)
+{
+    adcl_tensor *a = NULL, *own = NULL, *z = NULL, *out = NULL;
+    const wanted all[] = {{&a, s->rows, s->inputs}, {&own, s->rows, s->outputs},
+                          {&z, s->rows, s->outputs}, {&out, s->rows, s->outputs}};
+    adcl_status status = make_all(ctx, all, COUNT(all));
+    const adcl__product_end ends[] = {
+        {.activation = s->activation},
+        {.own = own, .activates = true, .keep = z, .activation = s->activation},
+        {.own = out, .slope_of = z, .activation = s->activation}};
+    for (size_t e = 0; e < COUNT(ends) && status == ADCL_OK; e++)
+        status = adcl__packed_product(ctx, packed, a, &ends[e], out);
+    destroy_all(all, COUNT(all));
+    return status;
+}
+
+static adcl_status pack_and_multiply(adcl_context *ctx, const product_size *s)
+{
+    adcl__packed packed = {0};
+    float *numbers = calloc((s->inputs + 1) * s->outputs, sizeof *numbers);
+    if (numbers == NULL)
+        return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "no memory for a matrix");
+    const adcl__packed_source source = {s->inputs, s->outputs,        numbers, 1,
+                                        s->inputs, numbers + s->inputs * s->outputs};
+    ctx->family->vector_width = s->vector_width;
+    adcl_status status = adcl__packed_create(ctx, &source, &packed);
+    if (status == ADCL_OK) status = multiply_packed(ctx, s, &packed);
+    adcl__packed_release(&packed);
+    free(numbers);
+    return status;
+}
+
+/* Tiles that are full and that are not, more than one block of them; panels that are not full, and more
+ * than are written together; more inputs than stay in the nearest cache. */
+static adcl_status multiply_all(adcl_context *ctx)
+{
+    static const product_size sizes[] = {
+        {16, 7, 5, 67, ADCL_ACTIVATION_GELU}, {16, 1, 97, 3, ADCL_ACTIVATION_GELU},
+        {8, 51, 3, 17, ADCL_ACTIVATION_RELU}, {8, 3, 385, 7, ADCL_ACTIVATION_RELU},
+        {4, 9, 4, 73, ADCL_ACTIVATION_LINEAR}};
+    unsigned vector_width = ctx->family->vector_width;
+    adcl_status status = ADCL_OK;
+    for (size_t i = 0; i < COUNT(sizes) && status == ADCL_OK; i++)
+        status = pack_and_multiply(ctx, &sizes[i]);
+    ctx->family->vector_width = vector_width;
+    return status;
+}
+
+/* Sequences of 1, 9 and 3 tokens: as starts, as the sequence of each token, and cut for both widths. */
+enum { SEQUENCES = 3, TOKENS = 13, HEADS = 2, HEAD = 3, COLUMNS = HEADS * HEAD };
+
+static adcl_status make_integers(adcl_context *ctx, const int32_t *numbers, size_t count,
+                                 adcl_tensor **out)
+{
+    ADCL_TRY(adcl_tensor_create(out, ctx, ADCL_I32, 1, count));
+    return adcl_tensor_write(ctx, *out, numbers, count * sizeof *numbers);
+}
+
+static adcl_status attend(adcl_context *ctx, unsigned vector_width, const int32_t *cut, size_t count)
+{
+    adcl_tensor *qkv = NULL, *out = NULL, *dout = NULL, *dqkv = NULL;
+    adcl_tensor *blocks = NULL, *log_sum = NULL, *delta = NULL;
+    const wanted all[] = {{&qkv, TOKENS, 3 * COLUMNS}, {&out, TOKENS, COLUMNS},
+                          {&dout, TOKENS, COLUMNS}, {&dqkv, TOKENS, 3 * COLUMNS}};
+    adcl_status status = make_all(ctx, all, COUNT(all));
+    if (status == ADCL_OK) status = make_integers(ctx, cut, 3 * count, &blocks);
+    if (status == ADCL_OK) status = adcl_tensor_create(&log_sum, ctx, ADCL_F32, TOKENS, HEADS);
+    if (status == ADCL_OK) status = adcl_tensor_create(&delta, ctx, ADCL_F32, TOKENS, HEADS);
+    unsigned claimed = ctx->family->vector_width;
+    ctx->family->vector_width = vector_width;
+    const adcl__attention rule = adcl__attention_describe(ctx, HEADS, HEAD, TOKENS);
+    ctx->family->vector_width = claimed;
+    const adcl__dropout_mask mask = {.seed = 1, .step = 2, .threshold = 1u << 30, .keep_scale = 2.0f};
+    const adcl__dropout_mask *const masks[] = {NULL, &mask};
+    for (size_t m = 0; m < COUNT(masks) && status == ADCL_OK; m++) {
+        const adcl__attention_kept kept = {qkv, log_sum, out, blocks, count, masks[m]};
+        status = adcl__attention_forward(ctx, &rule, qkv, blocks, count, masks[m], log_sum, out);
+        if (status == ADCL_OK)
+            status = adcl__attention_backward(ctx, &rule, &kept, dout, delta, dqkv);
+    }
+    adcl_tensor_destroy(&delta);
+    adcl_tensor_destroy(&log_sum);
+    adcl_tensor_destroy(&blocks);
+    destroy_all(all, COUNT(all));
+    return status;
+}
+
+static adcl_status attend_all(adcl_context *ctx)
+{
+    static const int32_t by_8[] = {0, 1, 0, 1, 10, 1, 1, 10, 9, 10, 13, 10};
+    static const int32_t by_4[] = {0, 1, 0, 1, 10, 1, 1, 10, 5, 1, 10, 9, 10, 13, 10};
+    ADCL_TRY(attend(ctx, 8, by_8, COUNT(by_8) / 3));
+    return attend(ctx, 4, by_4, COUNT(by_4) / 3);
+}
+
+static adcl_status normalise(adcl_context *ctx, unsigned vector_width, size_t cols)
+{
+    adcl_tensor *a = NULL, *b = NULL, *c = NULL, *y = NULL, *normal = NULL, *inverse = NULL;
+    adcl_tensor *weight = NULL, *bias = NULL;
+    const wanted all[] = {{&a, ROWS, cols}, {&b, ROWS, cols}, {&c, ROWS, cols}, {&y, ROWS, cols},
+                          {&normal, ROWS, cols}, {&weight, 1, cols}, {&bias, 1, cols}};
+    unsigned claimed = ctx->family->vector_width;
+    ctx->family->vector_width = vector_width;
+    adcl_status status = make_all(ctx, all, COUNT(all));
+    if (status == ADCL_OK) status = adcl_tensor_create(&inverse, ctx, ADCL_F32, ROWS, 1);
+    const adcl__layer_norm rule = {weight, bias, 1e-5f};
+    const adcl__layer_norm_kept kept = {normal, inverse};
+    if (status == ADCL_OK) status = adcl__layer_norm_forward(ctx, &rule, a, NULL, NULL, NULL, y);
+    if (status == ADCL_OK) status = adcl__layer_norm_forward(ctx, &rule, a, b, c, &kept, y);
+    if (status == ADCL_OK) status = adcl__layer_norm_backward(ctx, &rule, &kept, y, true, a);
+    if (status == ADCL_OK) status = adcl__layer_norm_gradients(ctx, &kept, y, weight, bias);
+    ctx->family->vector_width = claimed;
+    adcl_tensor_destroy(&inverse);
+    destroy_all(all, COUNT(all));
+    return status;
+}
+
+static adcl_status normalise_all(adcl_context *ctx)
+{
+    ADCL_TRY(normalise(ctx, 16, 19));
+    ADCL_TRY(normalise(ctx, 8, 7));
+    return normalise(ctx, 4, 9);
+}
+
+/* Matrices of the tokens x, u and v (TOKENS, COLUMNS); of the sequences, pooled. */
+typedef struct sequence_part {
+    adcl_tensor *x, *u, *v, *pooled, *column, *row, *number;
+    adcl_tensor *tokens, *gates, *dlogits, *starts, *of_token;
+    adcl__sequences sequences;
+} sequence_part;
+
+static adcl_status pool(adcl_context *ctx, const sequence_part *p)
+{
+    for (int mean = 0; mean < 2; mean++) {
+        ADCL_TRY(adcl__pool_forward(ctx, p->x, &p->sequences, mean, p->pooled));
+        ADCL_TRY(adcl__pool_backward(ctx, p->pooled, &p->sequences, mean, p->v));
+    }
+    return adcl__normalize_rows(ctx, p->pooled);
+}
+
+static adcl_status scale_and_gate(adcl_context *ctx, const sequence_part *p)
+{
+    const adcl__gate gate = {p->column, p->number, p->tokens, p->gates, p->dlogits};
+    ADCL_TRY(adcl__scale_forward(ctx, p->x, p->row, p->v));
+    ADCL_TRY(adcl__scale_gradient(ctx, p->x, p->v, p->row, p->row));
+    ADCL_TRY(adcl__scale_forward(ctx, p->x, p->number, p->v));
+    ADCL_TRY(adcl__scale_gradient(ctx, p->x, p->v, p->row, p->number));
+    ADCL_TRY(adcl__gate_forward(ctx, &gate, &p->sequences, p->x, p->u, p->v));
+    return adcl__gate_backward(ctx, &gate, &p->sequences, p->x, p->u, p->v, p->column, p->number,
+                               p->u);
+}
+
+static adcl_status make_sequences(adcl_context *ctx, sequence_part *p)
+{
+    static const int32_t starts[SEQUENCES + 1] = {0, 1, 10, TOKENS};
+    static const int32_t of_token[TOKENS] = {0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2};
+    ADCL_TRY(make_integers(ctx, starts, SEQUENCES + 1, &p->starts));
+    ADCL_TRY(make_integers(ctx, of_token, TOKENS, &p->of_token));
+    ADCL_TRY(adcl_tensor_create(&p->tokens, ctx, ADCL_F32, TOKENS, 1));
+    ADCL_TRY(adcl_tensor_create(&p->gates, ctx, ADCL_F32, SEQUENCES, 1));
+    ADCL_TRY(adcl_tensor_create(&p->dlogits, ctx, ADCL_F32, TOKENS, 1));
+    p->sequences = (adcl__sequences){SEQUENCES, p->starts, p->of_token};
+    return ADCL_OK;
+}
+
+static adcl_status sequence_all(adcl_context *ctx)
+{
+    sequence_part p = {NULL};
+    const wanted all[] = {{&p.x, TOKENS, COLUMNS}, {&p.u, TOKENS, COLUMNS}, {&p.v, TOKENS, COLUMNS},
+                          {&p.pooled, SEQUENCES, COLUMNS}, {&p.column, COLUMNS, 1},
+                          {&p.row, 1, COLUMNS}, {&p.number, 1, 1}};
+    adcl_status status = make_all(ctx, all, COUNT(all));
+    if (status == ADCL_OK) status = make_sequences(ctx, &p);
+    if (status == ADCL_OK) status = pool(ctx, &p);
+    if (status == ADCL_OK) status = adcl__add(ctx, p.x, p.u, p.v);
+    if (status == ADCL_OK) status = adcl__tanh_forward(ctx, p.x, p.v);
+    if (status == ADCL_OK) status = adcl__tanh_backward(ctx, p.v, p.u);
+    if (status == ADCL_OK) status = scale_and_gate(ctx, &p);
+    adcl_tensor **dense[] = {&p.tokens, &p.gates, &p.dlogits, &p.starts, &p.of_token};
+    for (size_t i = 0; i < COUNT(dense); i++) adcl_tensor_destroy(dense[i]);
+    destroy_all(all, COUNT(all));
+    return status;
+}
+
 static adcl_status sum(adcl_context *ctx)
 {
     adcl_tensor *x = NULL, *scratch = NULL, *sums = NULL;
@@ -418,8 +636,8 @@ int main(void)
         return 1;
     }
     adcl_status (*const parts[])(adcl_context *) = {
-        move_numbers, activate_all, mix, fuse_cpu, fuse_gpu, sum,
-        update_all, lose_all, measure, print_kernels};
+        move_numbers, activate_all, mix, fuse_cpu, fuse_gpu, multiply_all, attend_all,
+        normalise_all, sequence_all, sum, update_all, lose_all, measure, print_kernels};
     adcl_status status = ADCL_OK;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == ADCL_OK; i++)
         status = parts[i](ctx);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The encoder on the device beside the one in plain C, for every option of a set that golden data
  * does not combine; and dropout, which plain C is without. */
+#include "adapter/engine.h"
 #include "support/compare.h"
 #include "support/encoder.h"
 #include "support/files.h"
@@ -257,6 +258,21 @@ Test(encoder_options, dropout_depends_on_seed_and_step_alone)
         }
         for (size_t s = 0; s < 4; s++) free(logits[s]);
     }
+    close_model(&f);
+}
+
+/* Masks that were the same in two places would drop the same numbers in both. */
+Test(encoder_options, dropout_has_a_seed_for_every_place)
+{
+    uint64_t seeds[2 * LAYERS + 2];
+    fixture f = open_model(ADCL_ENGINE_FUSED);
+    open_set(&f, &dropped[0]);
+    free(logits_of_step(&f, 1, 2));
+    for (size_t s = 0; s < 2 * LAYERS; s++)
+        seeds[s] = f.ws->memory[s / 2].sites[s % 2].adapter->mask.seed;
+    for (size_t l = 0; l < 2; l++) seeds[2 * LAYERS + l] = f.ws->head_masks[l].seed;
+    for (size_t a = 0; a < 2 * LAYERS + 2; a++)
+        for (size_t b = 0; b < a; b++) cr_expect_neq(seeds[a], seeds[b], "%zu and %zu", a, b);
     close_model(&f);
 }
 

@@ -96,6 +96,8 @@ Test(pickle, functions_and_instructions_that_no_tensor_needs_are_refused_by_name
 {
     REFUSED("\x80\2cposix\nsystem\n" STRING("\4", "true") "\x85R.", UNSUPPORTED,
             "\"posix.system\", which is never run");
+    REFUSED("c\n\n.", UNSUPPORTED, "got \".\"");
+    REFUSED("ctorch\nFloat\n.", UNSUPPORTED, "\"torch.Float\"");
     REFUSED("c__builtin__\neval\n.", UNSUPPORTED, "\"__builtin__.eval\"");
     REFUSED("ctorch\n_utils._rebuild_tensor_v2\n.", UNSUPPORTED, "torch._utils");
     REFUSED("c\xff\nx\n.", UNSUPPORTED, "which is never run");

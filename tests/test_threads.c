@@ -237,6 +237,99 @@ static void test_shared_tokenizer(void)
     printf("ok: threads encode with one tokenizer\n");
 }
 
+/* ---- an encoder ---------------------------------------------------------------------------------*/
+
+enum { TEXTS = 3, WORDS = 12, LABELS = 4 };
+
+/* One thread's work: it reads the encoder and the set that all have. */
+typedef struct prediction {
+    adcl_context *ctx;
+    const adcl_encoder *encoder;
+    const adcl_adapter_set *set;
+    float logits[TEXTS * LABELS];
+    adcl_status status;
+    char message[ADCL_ERROR_MESSAGE_SIZE];
+} prediction;
+
+static adcl_status predict_often(prediction *p, adcl_encoder_workspace *workspace,
+                                 adcl_tensor *logits)
+{
+    static const size_t starts[TEXTS + 1] = {0, 5, 6, WORDS};
+    static const int32_t ids[WORDS] = {2, 7, 3, 90, 2, 10, 0, 3, 44, 5, 6, 7};
+    const adcl_encoder_batch batch = {.sequences = TEXTS, .starts = starts, .ids = ids};
+    adcl_status status = ADCL_OK;
+    for (int i = 0; i < PASSES && status == ADCL_OK; i++)
+        status = adcl_encoder_forward(p->ctx, p->encoder, p->set, workspace, &batch, logits);
+    if (status != ADCL_OK) return status;
+    return adcl_tensor_read(p->ctx, logits, p->logits, sizeof p->logits);
+}
+
+static void *predict(void *user)
+{
+    prediction *p = user;
+    adcl_encoder_workspace_params room = ADCL_ENCODER_WORKSPACE_PARAMS_INIT;
+    adcl_encoder_workspace *workspace = NULL;
+    adcl_tensor *logits = NULL;
+    room.max_tokens = WORDS;
+    p->status = adcl_encoder_workspace_create(&workspace, p->ctx, p->encoder, p->set, &room);
+    if (p->status == ADCL_OK)
+        p->status = adcl_tensor_create(&logits, p->ctx, ADCL_F32, TEXTS, LABELS);
+    if (p->status == ADCL_OK) p->status = predict_often(p, workspace, logits);
+    if (p->status != ADCL_OK)
+        snprintf(p->message, sizeof p->message, "%s", adcl_context_error(p->ctx)->message);
+    adcl_tensor_destroy(&logits);
+    adcl_encoder_workspace_destroy(&workspace);
+    return NULL;
+}
+
+static void make_encoder(adcl_context *ctx, adcl_engine engine, adcl_encoder **encoder,
+                         adcl_adapter_set **set)
+{
+    char folder[4096];
+    const char *data = getenv("ADCL_TEST_DATA");
+    adcl_encoder_params params = ADCL_ENCODER_PARAMS_INIT;
+    adcl_adapter_set_params of_set;
+    require(data != NULL, "ADCL_TEST_DATA names no folder");
+    snprintf(folder, sizeof folder, "%s/tiny/bert", data);
+    params.engine = engine;
+    require(adcl_encoder_load(encoder, ctx, folder, &params) == ADCL_OK,
+            adcl_context_error(ctx)->message);
+    require(adcl_adapter_set_preset("pfeiffer", &of_set, NULL) == ADCL_OK, "pfeiffer");
+    of_set.labels = LABELS;
+    require(adcl_adapter_set_create(set, ctx, *encoder, &of_set) == ADCL_OK,
+            adcl_context_error(ctx)->message);
+}
+
+/* Two threads and then one alone, with an encoder and a set that nobody changes. */
+static void test_shared_encoder(adcl_engine engine)
+{
+    static prediction predictions[3];
+    pthread_t threads[2];
+    adcl_context *first = open_device();
+    adcl_encoder *encoder = NULL;
+    adcl_adapter_set *set = NULL;
+    make_encoder(first, engine, &encoder, &set);
+    for (int i = 0; i < 3; i++) {
+        adcl_error error;
+        predictions[i] = (prediction){.encoder = encoder, .set = set};
+        require(adcl_context_share(&predictions[i].ctx, first, &error) == ADCL_OK, error.message);
+    }
+    for (int i = 0; i < 2; i++)
+        require(pthread_create(&threads[i], NULL, predict, &predictions[i]) == 0, "pthread_create");
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    predict(&predictions[2]);
+    for (int i = 0; i < 3; i++) {
+        require(predictions[i].status == ADCL_OK, predictions[i].message);
+        require(memcmp(predictions[i].logits, predictions[2].logits,
+                       sizeof predictions[i].logits) == 0, "threads predict the same bits");
+        adcl_context_destroy(&predictions[i].ctx);
+    }
+    adcl_adapter_set_destroy(&set);
+    adcl_encoder_destroy(&encoder);
+    adcl_context_destroy(&first);
+    printf("ok: threads predict with one encoder and one set, engine %s\n", adcl_engine_name(engine));
+}
+
 int main(void)
 {
     test_shared_tokenizer();
@@ -244,5 +337,7 @@ int main(void)
     test_shared_contexts("shared contexts read one adapter", 1);
     test_shared_contexts("shared contexts train the same bits", 0);
     test_queues_of_the_application();
+    test_shared_encoder(ADCL_ENGINE_FUSED);
+    test_shared_encoder(ADCL_ENGINE_REFERENCE);
     return 0;
 }

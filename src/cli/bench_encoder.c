@@ -76,6 +76,10 @@ static int add_sizes(session *s, const bench_encoder_job *job, unsigned passes,
                      bench_shapes *shapes)
 {
     const char *rest = job->options->sizes;
+    if (strcmp(rest, "none") == 0) {
+        if (job->options->input_path != NULL) return DONE;
+        return session_misused(s, "option --sizes: none leaves nothing to measure without --input");
+    }
     for (;; rest++) {
         bench_load load = {.batches = 1};
         if (!read_size(&rest, &load) || (*rest != ',' && *rest != '\0'))
@@ -190,6 +194,8 @@ int bench_encoder_run_first(session *s, bench_encoder_options *options, adcl_eng
     bench_shapes shapes = {0};
     int status = open_job(s, &job, options);
     if (status == DONE) status = add_sizes(s, &job, 0, &shapes);
+    if (status == DONE && shapes.count == 0)
+        status = session_misused(s, "option --sizes: expected a size such as 1x16, got none");
     if (status == DONE) status = run_first(s, &job, &shapes.items[0], engine, pass);
     bench_shapes_free(&shapes);
     bench_encoder_job_free(&job);

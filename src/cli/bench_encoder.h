@@ -13,7 +13,7 @@
 typedef struct bench_encoder_options {
     const char *model_path; /* required */
     const char *input_path; /* NULL: no texts */
-    const char *sizes;      /* "1x16,32x64" */
+    const char *sizes;      /* "1x16,32x64", or "none" */
     size_t batch;           /* texts of a batch */
     size_t batches;         /* of texts, at most */
     size_t max_length;      /* tokens of a text; 0: any */
@@ -27,7 +27,7 @@ typedef struct bench_encoder_options {
 #define BENCH_ENCODER_SPECS(o)                                                                     \
     {"model", 0, OPTION_TEXT, &(o).model_path, "DIR", "encoder: the model's folder (required)"},   \
     {"sizes", 0, OPTION_TEXT, &(o).sizes, "SxL,...",                                               \
-     "encoder: sequences x tokens of each (default 1x16,32x16,32x64,16x128)"},                     \
+     "encoder: sequences x tokens of each, or none (default 1x16,32x16,32x64,16x128)"},                     \
     {"input", 0, OPTION_TEXT, &(o).input_path, "F.tsv", "encoder: texts, in shuffled batches"},    \
     {"batch", 0, OPTION_SIZE, &(o).batch, "B", "encoder: texts of a batch (default 32)"},          \
     {"batches", 0, OPTION_SIZE, &(o).batches, "N",                                                 \

@@ -324,7 +324,8 @@ static adcl_status read_labels(const reader *in)
     if (in->out->labels == NULL) return out_of_memory(in);
     p->label_names = in->out->labels;
     bool valid = json_object_size(ids) == p->labels;
-    for (void *at = json_object_iter(ids); valid && at != NULL; at = json_object_iter_next(ids, at)) {
+    for (void *at = json_object_iter(ids); valid && at != NULL;
+         at = json_object_iter_next(ids, at)) {
         const json_t *id = json_object_iter_value(at);
         valid = json_is_integer(id) && json_integer_value(id) >= 0 &&
                 (size_t)json_integer_value(id) < p->labels &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* adapter_config.h – adapter_config.json and head_config.json of an AdapterHub folder: the options of a
- * set of adapters and its head. docs/adapterhub.md has the table. */
+/* adapter_config.h – adapter_config.json and head_config.json of an AdapterHub folder: the options
+ * of a set of adapters and its head. docs/adapterhub.md has the table. */
 #ifndef ADCL_ENCODER_ADAPTER_CONFIG_H
 #define ADCL_ENCODER_ADAPTER_CONFIG_H
 

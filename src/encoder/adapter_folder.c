@@ -215,8 +215,8 @@ static adcl_status refuse_choice(const adcl_adapter_folder *f, size_t fitting, a
     adcl_status status;
     if (fitting == 0)
         status = adcl__error_set(error, ADCL_ERR_NOT_FOUND, 0,
-                                 "%s: no adapter is in that layer and place; there are: %s", f->path,
-                                 all);
+                                 "%s: no adapter is in that layer and place; there are: %s",
+                                 f->path, all);
     else
         status = adcl__error_set(error, ADCL_ERR_INVALID_ARGUMENT, 0,
                                  "%s: expected the layer and place of one of its adapters: %s",

@@ -129,9 +129,10 @@ static void find_norm(const adcl_adapter_set *set, adcl__host_norm *host, adcl__
 
 /* ---- sites ------------------------------------------------------------------------------------ */
 
-/* Whether the library's sequential adapter with its own residual is the whole update. */
+/* Whether the library's sequential adapter with its own residual is the whole update, or there is none. */
 static bool is_simple(const adcl_adapter_set_params *p)
 {
+    if (p->head_only) return true;
     return !p->parallel && !p->gated && !p->ln_before && !p->ln_after && !p->original_ln_before &&
            p->original_ln_after && p->scaling_kind == ADCL_SCALING_CONSTANT &&
            p->residual != ADCL_RESIDUAL_POST_ADD;
@@ -302,11 +303,11 @@ static adcl_status build(adcl_context *ctx, adcl_adapter_set *set)
 /* An empty set for the encoder. */
 static adcl_status begin(adcl_context *ctx, adcl_adapter_set **out, const adcl_encoder *encoder)
 {
+    if (out != NULL) *out = NULL;
     if (ctx == NULL) return ADCL_ERR_INVALID_ARGUMENT;
     if (out == NULL || encoder == NULL)
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "adapter set: expected an encoder and a place for the result, got NULL");
-    *out = NULL;
     if (encoder->family != ctx->family)
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "adapter set: expected an encoder of this context or of one it shares "

@@ -93,7 +93,8 @@ adcl_status adcl__adapter_set_download(adcl_context *ctx, const adcl_adapter_set
 
 /* ---- a workspace ------------------------------------------------------------------------------ */
 
-/* What the backward of one site needs, or its forward leaves for a moment. */
+/* What the backward of one site needs, or its forward leaves for a moment: in inference all sites share the
+ * matrices. */
 typedef struct adcl__site_memory {
     adcl_workspace *adapter;
     bool owns_adapter;   /* in inference sites of one size share a workspace */
@@ -131,6 +132,11 @@ struct adcl_encoder_workspace {
     size_t max_tokens, max_sequences, max_blocks, layers, lowest;
     bool keeps_hidden;
     bool model_drops; /* the model's own dropout is on */
+    /* What it was made for: */
+    size_t heads, hidden_size, inner_size;
+    bool has_set;
+    adcl_adapter_set_params options; /* of the set; what its pointers point to may be gone */
+    size_t *bottlenecks;             /* 2 a layer, as the set's sites */
     adcl__owned_matrix *owned;
     size_t owned_count, owned_capacity, bytes;
     /* The batch: */
@@ -162,6 +168,7 @@ struct adcl_encoder_workspace {
     /* Of the last forward: */
     bool has_forward, has_logits;
     uint64_t seed, step; /* of its dropout */
+    bool has_embeddings; /* it began with ids, so the embeddings' norm was a part of it */
     uint64_t next_seed, next_step;
 };
 

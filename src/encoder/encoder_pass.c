@@ -68,6 +68,38 @@ static adcl_status check_input(adcl_context *ctx, const adcl_encoder *e, const a
                              b->starts[b->sequences], e->weights.config.hidden_size);
 }
 
+static bool fits_encoder(const adcl_encoder_workspace *ws, const adcl_encoder *e)
+{
+    const adcl__model_config *config = &e->weights.config;
+    return config->layers == ws->layers && config->heads == ws->heads &&
+           config->hidden_size == ws->hidden_size && config->inner_size == ws->inner_size &&
+           e->engine == ws->engine && (ws->mode == ADCL_INFERENCE || e->mode == ADCL_TRAINING);
+}
+
+/* Options on which the matrices of a workspace depend. Flags are ints that callers set. */
+static bool same_options(const adcl_adapter_set_params *a, const adcl_adapter_set_params *b)
+{
+    return !a->head_only == !b->head_only && !a->parallel == !b->parallel &&
+           !a->gated == !b->gated && !a->ln_before == !b->ln_before &&
+           !a->ln_after == !b->ln_after && !a->original_ln_before == !b->original_ln_before &&
+           !a->original_ln_after == !b->original_ln_after && a->residual == b->residual &&
+           a->scaling_kind == b->scaling_kind && a->labels == b->labels &&
+           a->head_layers == b->head_layers && a->head_dropout == b->head_dropout &&
+           !a->train_layer_norms == !b->train_layer_norms;
+}
+
+/* Without a set there is less to do, but nothing to train. */
+static bool fits_set(const adcl_encoder_workspace *ws, const adcl_adapter_set *set)
+{
+    if (set == NULL) return !ws->has_set || ws->mode == ADCL_INFERENCE;
+    if (!ws->has_set || set->host.layers != ws->layers ||
+        set->host.hidden_size != ws->hidden_size || !same_options(&set->host.params, &ws->options))
+        return false;
+    for (size_t s = 0; s < 2 * ws->layers; s++)
+        if (set->sites[s].bottleneck != ws->bottlenecks[s]) return false;
+    return true;
+}
+
 static adcl_status check_objects(adcl_context *ctx, const adcl_encoder *e,
                                  const adcl_adapter_set *set, const adcl_encoder_workspace *ws)
 {
@@ -79,13 +111,14 @@ static adcl_status check_objects(adcl_context *ctx, const adcl_encoder *e,
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "encoder: expected objects of this context or of one it shares with, got "
                           "one of another");
-    size_t lowest = set == NULL ? ws->layers : set->lowest;
-    if (e->weights.config.layers != ws->layers || e->engine != ws->engine ||
-        (ws->mode == ADCL_TRAINING && lowest != ws->lowest) ||
-        (set != NULL && set->host.layers != ws->layers))
+    if (!fits_encoder(ws, e))
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
-                          "encoder: expected the workspace to be made for an encoder and a set like "
-                          "these, got another's");
+                          "encoder: expected a workspace that was made for an encoder of the same "
+                          "sizes, engine and mode, got another's");
+    if (!fits_set(ws, set))
+        return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
+                          "encoder: expected a workspace that was made for a set of the same options, "
+                          "got another's");
     return ADCL_OK;
 }
 
@@ -225,8 +258,9 @@ static adcl_status forward_layers(const adcl__encoder_pass *p, const adcl_encode
     size_t first = b->hidden == NULL ? 0 : b->first_layer;
     wait_for_uploads(ws);
     ADCL_TRY(upload_sequences(p, b));
-    if (b->hidden != NULL) ADCL_TRY(adcl_tensor_copy(p->ctx, b->hidden, ws->hidden[first]));
-    else ADCL_TRY(upload_embeddings(p, b));
+    if (b->hidden == NULL) ADCL_TRY(upload_embeddings(p, b));
+    else if (!adcl__tensors_equal(b->hidden, ws->hidden[first])) /* it may be what is there already */
+        ADCL_TRY(adcl_tensor_copy(p->ctx, b->hidden, ws->hidden[first]));
     for (size_t l = first; l < ws->layers; l++)
         ADCL_TRY(adcl__layer_forward(p, l, ws->hidden[l], ws->hidden[l + 1]));
     return ADCL_OK;
@@ -249,6 +283,7 @@ adcl_status adcl_encoder_forward(adcl_context *ctx, const adcl_encoder *encoder,
     ws->has_forward = false;
     fit(ws, batch->starts[batch->sequences], batch->sequences);
     ws->first_layer = batch->hidden == NULL ? 0 : batch->first_layer;
+    ws->has_embeddings = batch->hidden == NULL;
     set_dropout(ws);
     if (ws->engine == ADCL_ENGINE_REFERENCE) {
         ADCL_TRY(adcl__encoder_reference_forward(&p, batch, logits));
@@ -265,7 +300,7 @@ static adcl_status embeddings_backward(const adcl__encoder_pass *p)
 {
     adcl_encoder_workspace *ws = p->ws;
     const adcl__norm_tensors *norm = &p->set->embeddings_norm;
-    if (norm->weight == NULL || ws->first_layer > 0) return ADCL_OK;
+    if (norm->weight == NULL || !ws->has_embeddings) return ADCL_OK;
     ADCL_TRY(drop_embeddings(p, ws->dhidden));
     return adcl__layer_norm_gradients(p->ctx, &ws->embeddings_kept, ws->dhidden,
                                       norm->weight_gradient, norm->bias_gradient);
@@ -305,7 +340,11 @@ adcl_status adcl_encoder_pool(adcl_context *ctx, adcl_encoder_workspace *workspa
                               adcl_pooling pooling, int normalize, adcl_tensor *out)
 {
     if (ctx == NULL) return ADCL_ERR_INVALID_ARGUMENT;
-    if (workspace == NULL || !workspace->has_forward)
+    if (workspace == NULL || workspace->family != ctx->family)
+        return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
+                          "encoder pool: expected a workspace of this context or of one it shares "
+                          "with, got %s", workspace == NULL ? "NULL" : "one of another");
+    if (!workspace->has_forward)
         return adcl__fail(ctx, ADCL_ERR_INVALID_STATE, 0,
                           "encoder pool: expected a forward before it");
     const adcl_tensor *hidden = workspace->hidden[workspace->layers];

@@ -95,44 +95,52 @@ static adcl_status make_adapter_workspace(const maker *m, size_t layer, int plac
     return adcl_workspace_create(&memory->adapter, m->ctx, site->adapter, &params);
 }
 
-/* What the options need besides h, the adapter and the norm that comes last. */
-static adcl_status make_long_site(const maker *m, const adcl__site *site, adcl__site_memory *memory)
+static bool takes_the_long_way(const maker *m)
+{
+    return m->set != NULL && !m->set->simple;
+}
+
+/* What the options need besides h, the adapter and the norm that comes last: of one site in training, of all of
+ * them in inference. */
+static adcl_status make_long_site(const maker *m, adcl__site_memory *memory)
 {
     const adcl_adapter_set_params *o = &m->set->host.params;
-    bool training = m->ws->mode == ADCL_TRAINING;
     ADCL_TRY(take_tokens(m, m->hidden, &memory->up));
-    if (site->scaling != NULL) ADCL_TRY(take_tokens(m, m->hidden, &memory->scaled));
-    if (site->gate.kernel != NULL) {
+    if (o->scaling_kind != ADCL_SCALING_CONSTANT)
+        ADCL_TRY(take_tokens(m, m->hidden, &memory->scaled));
+    if (o->gated) {
         ADCL_TRY(take_tokens(m, 1, &memory->gate_tokens));
         ADCL_TRY(take_sequences(m, 1, &memory->gates));
     }
-    if (!o->parallel && o->original_ln_before) {
+    if (!o->parallel && o->original_ln_before)
         ADCL_TRY(take_tokens(m, m->hidden, &memory->entered));
-        if (training) ADCL_TRY(take_kept_norm(m, &memory->entered_norm));
-    }
-    if (site->norm_before.weight != NULL) {
-        ADCL_TRY(take_tokens(m, m->hidden, &memory->normed));
-        if (training) ADCL_TRY(take_kept_norm(m, &memory->norm_before));
-    }
-    if (site->norm_after.weight != NULL && training)
-        ADCL_TRY(take_kept_norm(m, &memory->norm_after));
-    return ADCL_OK;
+    return o->ln_before ? take_tokens(m, m->hidden, &memory->normed) : ADCL_OK;
 }
 
-/* h is for the model alone where `kept` is false or no adapter borrows it until backward. */
-static adcl_status make_site(const maker *m, size_t layer, int place, bool kept,
-                             adcl_tensor *shared_h)
+/* What the backward of its norms needs. */
+static adcl_status make_long_norms(const maker *m, adcl__site_memory *memory)
+{
+    const adcl_adapter_set_params *o = &m->set->host.params;
+    if (memory->entered != NULL) ADCL_TRY(take_kept_norm(m, &memory->entered_norm));
+    if (o->ln_before) ADCL_TRY(take_kept_norm(m, &memory->norm_before));
+    return o->ln_after ? take_kept_norm(m, &memory->norm_after) : ADCL_OK;
+}
+
+/* Begins as what all sites share. h is for the model alone where `kept` is false or no adapter borrows it until
+ * backward. */
+static adcl_status make_site(const maker *m, size_t layer, int place, bool kept)
 {
     adcl__site_memory *memory = &m->ws->memory[layer].sites[place];
     const adcl__site *site = m->set == NULL ? NULL : &m->set->sites[2 * layer + (size_t)place];
     bool adapted = site != NULL && site->bottleneck > 0;
-    memory->h = shared_h;
     if (kept && adapted && !m->set->host.params.parallel)
         ADCL_TRY(take_tokens(m, m->hidden, &memory->h));
     if (kept) ADCL_TRY(take_kept_norm(m, &memory->last_norm));
     if (!adapted) return ADCL_OK;
     ADCL_TRY(make_adapter_workspace(m, layer, place));
-    return m->set->simple ? ADCL_OK : make_long_site(m, site, memory);
+    if (!kept || !takes_the_long_way(m)) return ADCL_OK;
+    ADCL_TRY(make_long_site(m, memory));
+    return make_long_norms(m, memory);
 }
 
 /* ---- a layer ---------------------------------------------------------------------------------- */
@@ -161,8 +169,8 @@ static adcl_status make_layer(const maker *m, size_t layer, const adcl__layer_me
         ADCL_TRY(take_tokens(m, m->inner, &memory->z));
         if (m->set != NULL && m->set->host.params.parallel) ADCL_TRY(make_inputs(m, memory));
     }
-    ADCL_TRY(make_site(m, layer, 0, kept, shared->sites[0].h));
-    return make_site(m, layer, 1, kept, shared->sites[1].h);
+    ADCL_TRY(make_site(m, layer, 0, kept));
+    return make_site(m, layer, 1, kept);
 }
 
 static adcl_status make_layers(const maker *m)
@@ -173,7 +181,9 @@ static adcl_status make_layers(const maker *m)
     if (ws->memory == NULL) return no_memory(m->ctx);
     ADCL_TRY(take_tokens(m, m->hidden, &shared.middle));
     ADCL_TRY(take_tokens(m, m->hidden, &shared.sites[0].h));
-    shared.sites[1].h = shared.sites[0].h;
+    if (ws->mode == ADCL_INFERENCE && takes_the_long_way(m))
+        ADCL_TRY(make_long_site(m, &shared.sites[0]));
+    shared.sites[1] = shared.sites[0];
     if (!adcl__layer_is_kept(ws, 0)) ADCL_TRY(make_attention(m, &shared));
     for (size_t l = 0; l < ws->layers; l++) ADCL_TRY(make_layer(m, l, &shared));
     return ADCL_OK;
@@ -273,7 +283,7 @@ static adcl_status make_transients(const maker *m)
     adcl_encoder_workspace *ws = m->ws;
     ADCL_TRY(take_tokens(m, m->inner, &ws->wide));
     ADCL_TRY(take_tokens(m, m->hidden, &ws->a));
-    if (m->set == NULL || m->set->simple) return ADCL_OK;
+    if (!takes_the_long_way(m)) return ADCL_OK;
     ADCL_TRY(take_tokens(m, m->hidden, &ws->t1));
     ADCL_TRY(take_tokens(m, m->hidden, &ws->t2));
     return take_tokens(m, m->hidden, &ws->t3);
@@ -296,8 +306,22 @@ static adcl_status make_host(const maker *m)
                : ADCL_OK;
 }
 
+/* By which other sets are known to have the same sizes. */
+static adcl_status remember_set(const maker *m)
+{
+    adcl_encoder_workspace *ws = m->ws;
+    ws->has_set = m->set != NULL;
+    if (!ws->has_set) return ADCL_OK;
+    ws->options = m->set->host.params;
+    ws->bottlenecks = calloc(2 * ws->layers, sizeof *ws->bottlenecks);
+    if (ws->bottlenecks == NULL) return no_memory(m->ctx);
+    for (size_t s = 0; s < 2 * ws->layers; s++) ws->bottlenecks[s] = m->set->sites[s].bottleneck;
+    return ADCL_OK;
+}
+
 static adcl_status make_all(const maker *m)
 {
+    ADCL_TRY(remember_set(m));
     ADCL_TRY(make_batch(m));
     ADCL_TRY(make_hidden(m));
     if (m->ws->engine == ADCL_ENGINE_REFERENCE) return make_host(m);
@@ -377,6 +401,10 @@ static adcl_status check_params(adcl_context *ctx, adcl_encoder_workspace **out,
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "encoder workspace: expected an encoder and a set of this context or of "
                           "one it shares with, got one of another");
+    if (p->mode != ADCL_INFERENCE && p->mode != ADCL_TRAINING)
+        return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
+                          "encoder workspace mode: expected inference or training, got %d",
+                          (int)p->mode);
     if (p->max_tokens == 0 || p->max_tokens > INT32_MAX / 4)
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "encoder workspace max_tokens: expected 1 to %d, got %zu", INT32_MAX / 4,
@@ -414,6 +442,9 @@ adcl_status adcl_encoder_workspace_create(adcl_encoder_workspace **out, adcl_con
     ws->model_drops = p.model_dropout != 0 && p.mode == ADCL_TRAINING;
     ws->layers = encoder->weights.config.layers;
     ws->lowest = set == NULL ? ws->layers : set->lowest;
+    ws->heads = encoder->weights.config.heads;
+    ws->hidden_size = encoder->weights.config.hidden_size;
+    ws->inner_size = encoder->weights.config.inner_size;
     const maker m = {ctx,
                      encoder,
                      set,
@@ -453,6 +484,7 @@ void adcl_encoder_workspace_destroy(adcl_encoder_workspace **workspace)
     adcl_encoder_workspace *ws = *workspace;
     release_uploads(ws);
     release_adapters(ws);
+    free(ws->bottlenecks);
     free(ws->memory);
     free(ws->hidden);
     for (size_t t = 0; t < ws->owned_count; t++) adcl_tensor_destroy(&ws->owned[t].tensor);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fuzz_pickle.c – the first byte chooses: 0, the rest is a program of a pickle; other, it is a file. */
+/* fuzz_pickle.c – the first byte chooses: 0, the rest is a program of a pickle; other, it is a
+ * file. */
 #include "fuzz/target.h"
 
 #include "encoder/pickle.h"
