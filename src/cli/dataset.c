@@ -236,7 +236,7 @@ static int read_names(const session *s, dataset *d, const char *path, const json
     if (labels == NULL || json_is_null(labels)) return DONE;
     if (!json_is_array(labels))
         return session_fail(s, "%s: \"labels\": expected an array of names", path);
-    json_array_foreach(labels, i, value) {
+    json_array_foreach (labels, i, value) {
         const char *name = json_string_value(value);
         if (name == NULL)
             return session_fail(s, "%s: \"labels\": expected names, got something else at %zu",
@@ -336,8 +336,7 @@ static int name_by_labels(const session *s, const dataset *d, class_names *out)
 
 int dataset_name_classes(const session *s, const dataset *d, class_names *out)
 {
-    for (size_t i = 0; i < d->classes.count; i++)
-        TRY(class_names_add(s, out, d->classes.names[i]));
+    for (size_t i = 0; i < d->classes.count; i++) TRY(class_names_add(s, out, d->classes.names[i]));
     if (out->count > 0) return DONE;
     return all_are_numbers(d) ? name_by_numbers(s, d, out) : name_by_labels(s, d, out);
 }

@@ -35,8 +35,8 @@ static int make_tensors(text_stepper *t)
     TRY_DEVICE(s, adcl_tensor_create(&t->order_there, s->ctx, ADCL_I32, count, 1));
     TRY_DEVICE(s, adcl_tensor_create(&t->labels, s->ctx, dtype, count, 1));
     TRY_DEVICE(s, adcl_tensor_create(&t->answers, s->ctx, dtype, t->batch, 1));
-    TRY_DEVICE(s, adcl_tensor_create(&t->logits, s->ctx, ADCL_F32, t->block_most * t->batch,
-                                     t->outputs));
+    TRY_DEVICE(
+        s, adcl_tensor_create(&t->logits, s->ctx, ADCL_F32, t->block_most * t->batch, t->outputs));
     TRY_DEVICE(s, adcl_tensor_create(&t->gradient, s->ctx, ADCL_F32, t->batch, t->outputs));
     TRY(record_create(s, &t->losses));
     TRY(record_create(s, &t->norms));
@@ -220,8 +220,8 @@ static int view_part(text_stepper *t, part *p, size_t row)
 {
     session *s = t->s;
     size_t count = p->last - p->first;
-    TRY_DEVICE(s, adcl_tensor_view_rows(&p->logits, s->ctx, t->logits,
-                                        t->recorded * t->batch + row, count));
+    TRY_DEVICE(s, adcl_tensor_view_rows(&p->logits, s->ctx, t->logits, t->recorded * t->batch + row,
+                                        count));
     TRY_DEVICE(s, adcl_tensor_view_rows(&p->gradient, s->ctx, t->gradient, 0, count));
     TRY_DEVICE(s, adcl_tensor_view_rows(&p->answers, s->ctx, t->answers, row, count));
     return DONE;
@@ -255,7 +255,8 @@ static int forward(text_stepper *t, part *p)
     size_t tokens =
         packed_pass_fill(&t->pass, t->lesson.tokens, t->order, p->first, p->last, &batch);
     TRY(gather_states(t, p, tokens, &batch));
-    TRY_DEVICE(s, adcl_encoder_forward(s->ctx, m->encoder, m->set, t->workspace, &batch, p->logits));
+    TRY_DEVICE(s,
+               adcl_encoder_forward(s->ctx, m->encoder, m->set, t->workspace, &batch, p->logits));
     TRY_DEVICE(s, adcl_loss_compute(s->ctx, t->loss, p->logits, p->answers,
                                     t->losses.slots[t->recorded], p->gradient));
     return DONE;
