@@ -330,9 +330,9 @@ class Data(FinetuneTest):
 
         self.finetune("--epochs", 1)  # whose development set has names
         self.assertEqual(label2id(self.run_path), {n: i for i, n in enumerate(meta["labels"])})
-        self.assertEqual(self.eval()["accuracy"],
-                         self.eval(data=self.write("meta/dev.tsv", tsv(
-                             [(meta["labels"].index(l), t) for l, t in texts(DEV, 2)])))["accuracy"])
+        by_number_too = self.write("meta/dev.tsv", tsv(
+            [(meta["labels"].index(label), text) for label, text in texts(DEV, 2)]))
+        self.assertEqual(self.eval(data=by_number_too)["accuracy"], self.eval()["accuracy"])
         self.train_path = self.write("numbers.tsv", tsv(by_number))
         self.dev_path = self.train_path
         self.finetune("--epochs", 1, "--force")
