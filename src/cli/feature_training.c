@@ -12,10 +12,10 @@ typedef struct feature_training {
     session *s;
     const train_options *o;
     training loop;
-    array x;                   /* (N, D); without values once they are on the device */
-    labels l;                  /* (N) */
-    uint64_t digest;           /* of both */
-    array test_x;              /* (M, D); without values when there is no test set */
+    array x;         /* (N, D); without values once they are on the device */
+    labels l;        /* (N) */
+    uint64_t digest; /* of both */
+    array test_x;    /* (M, D); without values when there is no test set */
     labels test_l;
     float *test_logits;        /* (M, C) */
     int32_t *order;            /* (N): the rows in the order of the epoch */

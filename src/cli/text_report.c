@@ -113,15 +113,16 @@ static void draw_curve(const bench_chart *chart, const curve *c, size_t series, 
     if (c->count == 0) return;
     fprintf(chart->out, "<path class=\"line s%zu\" d=\"", series);
     for (size_t i = 0; i < c->count; i++)
-        fprintf(chart->out, "%c%.1f %.1f", i == 0 ? 'M' : 'L', bench_chart_x(chart, c->points[i].step),
-                bench_chart_y(chart, c->points[i].value));
+        fprintf(chart->out, "%c%.1f %.1f", i == 0 ? 'M' : 'L',
+                bench_chart_x(chart, c->points[i].step), bench_chart_y(chart, c->points[i].value));
     fputs("\"/>\n", chart->out);
     for (size_t i = 0; i < c->count && c->count <= 60; i++) {
         char hint[96];
         snprintf(hint, sizeof hint, "%s %.4f, step %.0f", name, c->points[i].value,
                  c->points[i].step);
         bench_chart_mark(chart, bench_chart_x(chart, c->points[i].step),
-                         bench_chart_y(chart, c->points[i].value), BENCH_FORWARD, series, false, hint);
+                         bench_chart_y(chart, c->points[i].value), BENCH_FORWARD, series, false,
+                         hint);
     }
 }
 
@@ -144,9 +145,17 @@ static void draw_chart(const curve *curves, const char *const *names, size_t cou
     if (!isfinite(least) || !isfinite(most)) return;
     double margin = fmax(0.05 * (most - least), 1e-3);
     bench_chart c = {
-        .out = out, .width = 480, .height = 300, .left = 50, .top = 32, .right = 466, .bottom = 250,
+        .out = out,
+        .width = 480,
+        .height = 300,
+        .left = 50,
+        .top = 32,
+        .right = 466,
+        .bottom = 250,
         .x = {.least = 0.0, .most = last_step, .title = "steps"},
-        .y = {.least = fmax(least - margin, fmin(least, 0.0)), .most = most + margin, .title = title},
+        .y = {.least = fmax(least - margin, fmin(least, 0.0)),
+              .most = most + margin,
+              .title = title},
     };
     fputs("<figure>\n<figcaption>", out);
     bench_html_text(out, title);
@@ -244,9 +253,10 @@ static void draw_confusion(const text_report *r, FILE *out)
     double size = side * (double)classes;
     grid g = {named ? 200.0 : 8.0, named ? 120.0 : 8.0, side};
     bench_chart c = {.out = out, .width = 1000.0, .height = g.top + size + 8.0};
-    fputs("<h2>Which class was taken for which</h2>\n<p>A row is a right class, a column an answer; "
-          "the diagonal is right. Point at a square to see what it counts.</p>\n<figure>\n",
-          out);
+    fputs(
+        "<h2>Which class was taken for which</h2>\n<p>A row is a right class, a column an answer; "
+        "the diagonal is right. Point at a square to see what it counts.</p>\n<figure>\n",
+        out);
     bench_chart_begin(&c, "confusion matrix");
     fprintf(out, "<path class=\"grid\" d=\"M%.1f %.1fh%.1fv%.1fh%.1fZ\"/>\n", g.left, g.top, size,
             size, -size);
@@ -271,9 +281,10 @@ static void print_worst(const text_report *r, FILE *out)
     const confusion *c = &r->assessment->confusion;
     size_t count = confusion_worst(c, pairs, PAIRS_SHOWN);
     if (count == 0) return;
-    fputs("<h2>Most often confused</h2>\n<div class=\"scroll\"><table>\n<tr><th class=\"word\">right "
-          "class</th><th class=\"word\">answer</th><th>times</th><th>of its examples</th></tr>\n",
-          out);
+    fputs(
+        "<h2>Most often confused</h2>\n<div class=\"scroll\"><table>\n<tr><th class=\"word\">right "
+        "class</th><th class=\"word\">answer</th><th>times</th><th>of its examples</th></tr>\n",
+        out);
     for (size_t i = 0; i < count; i++) {
         fputs("<tr>", out);
         print_cell(out, name_of(r, pairs[i].right));
@@ -289,8 +300,9 @@ static void print_worst(const text_report *r, FILE *out)
 static void print_tiles(const text_report *r, FILE *out)
 {
     evaluation e = assessment_figures(r->assessment, false, false);
-    fprintf(out, "<p>On %zu texts that were not trained on, after epoch %llu.</p>\n"
-                 "<div class=\"tiles\">\n",
+    fprintf(out,
+            "<p>On %zu texts that were not trained on, after epoch %llu.</p>\n"
+            "<div class=\"tiles\">\n",
             r->assessment->samples, (unsigned long long)r->epoch);
     for (size_t i = 0; i < e.count; i++) {
         fprintf(out, "<div class=\"tile\"><b>%.4f</b><span>", e.scores[i].value);

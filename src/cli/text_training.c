@@ -32,16 +32,16 @@ typedef struct text_training {
     training loop;
     class_names classes;
     text_set train;
-    text_set dev;           /* empty where there is none */
+    text_set dev; /* empty where there is none */
     uint64_t model_digest;
     uint64_t train_digest;
     text_model model;
     text_stepper steps;
     inference dev_inference;
-    float *dev_logits;      /* (M, C) */
-    assessment latest;      /* of the last evaluation */
-    uint64_t latest_epoch;  /* 0: none was made in this run */
-    assessment best;        /* of the best one, where it was made in this run */
+    float *dev_logits;     /* (M, C) */
+    assessment latest;     /* of the last evaluation */
+    uint64_t latest_epoch; /* 0: none was made in this run */
+    assessment best;       /* of the best one, where it was made in this run */
     uint64_t best_epoch;
 } text_training;
 
@@ -192,10 +192,10 @@ static void say_memory(const text_training *t)
 {
     size_t bytes = adcl_encoder_workspace_bytes(t->steps.workspace);
     size_t tokens = t->steps.lesson.max_tokens;
-    session_note(t->s,
-                 "memory: model %.0f MB, passes of at most %zu tokens %.0f MB (%zu bytes a token)%s",
-                 (double)adcl_encoder_bytes(t->model.encoder) / 1e6, tokens, (double)bytes / 1e6,
-                 bytes / tokens, t->train.frozen.states != NULL ? ", frozen layers kept" : "");
+    session_note(
+        t->s, "memory: model %.0f MB, passes of at most %zu tokens %.0f MB (%zu bytes a token)%s",
+        (double)adcl_encoder_bytes(t->model.encoder) / 1e6, tokens, (double)bytes / 1e6,
+        bytes / tokens, t->train.frozen.states != NULL ? ", frozen layers kept" : "");
 }
 
 static int prepare(text_training *t)
@@ -434,7 +434,7 @@ static int run(text_training *t)
         .self = t,
         .unit = "tokens",
         .steps_per_epoch = t->steps.steps_per_epoch,
-        .block_most = TEXT_BLOCK_MOST,
+        .block_most = t->steps.block_most,
         .parameters = t->steps.parameters,
         .optimizer = t->steps.optimizer,
         .start_epoch = start_epoch,

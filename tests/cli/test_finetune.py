@@ -159,29 +159,38 @@ class Finetune(FinetuneTest):
         self.assertEqual(self.evaluations()[-1]["dev_accuracy"],
                          round(self.eval()["accuracy"], 9))
 
-    def test_every_option_changes_what_comes_out(self):
+    def finetune_with_each(self, *cases):
+        """Trains once for each list of options; all heads must differ from each other."""
         heads = []
-        for i, options in enumerate((
-                [], ["--config", "pfeiffer"], ["--config", "parallel"], ["--config", "none"],
-                ["--reduction-factor", 8], ["--leave-out", "0,2"], ["--leave-out", "1-2"],
-                ["--activation", "relu"], ["--scaling", 2], ["--scaling", "learned"],
-                ["--scaling", "channel"], ["--init", "houlsby"], ["--dropout", "0.3"],
-                ["--pooling", "mean"], ["--head-layers", 1], ["--head-dropout", "0.3"],
-                ["--head-lr", "1e-3"], ["--train-layer-norms"], ["--max-length", 4],
-                ["--model-dropout"],
-                ["--epochs", 3], ["--batch", 8], ["--lr", "1e-3"], ["--warmup", 0],
-                ["--schedule", "cosine"], ["--optimizer", "sgd"], ["--beta1", "0.8"],
-                ["--weight-decay", "0.1"], ["--clip", "0.01"], ["--no-bias-correction"])):
-            with self.subTest(options):
-                folder = self.path(str(i))
-                self.finetune("--keep", "last", *options, folder=folder)
-                heads.append((folder / "model_head.safetensors").read_bytes())
-                evaluation = self.evaluations(folder)[-1]
-                bound = ["--max-length", 4] if "--max-length" in options else []
-                self.assertAlmostEqual(self.eval(*bound, folder=folder)["loss"],
-                                       evaluation["dev_loss"], places=6)
+        for i, options in enumerate(cases):
+            folder = self.path(str(i))
+            self.finetune("--keep", "last", "--epochs", 1, *options, folder=folder)
+            heads.append((folder / "model_head.safetensors").read_bytes())
         self.assertEqual(len(set(heads)), len(heads))
-        self.assertTrue((self.path("17") / "layer_norms.safetensors").exists())
+
+    def test_every_option_of_the_training_changes_what_comes_out(self):
+        self.finetune_with_each(
+            [], ["--dropout", "0.3"], ["--head-dropout", "0.3"], ["--model-dropout"],
+            ["--init", "houlsby"], ["--head-lr", "1e-3"], ["--epochs", 2], ["--batch", 8],
+            ["--lr", "1e-3"], ["--warmup", 3], ["--optimizer", "sgd"], ["--clip", "0.01"])
+
+    def test_every_kind_of_adapters_and_heads_is_saved_and_read_back(self):
+        self.finetune_with_each(
+            ["--config", "pfeiffer"], ["--config", "parallel"], ["--reduction-factor", 8],
+            ["--leave-out", "0,2"], ["--leave-out", "1-2"], ["--activation", "relu"],
+            ["--scaling", 2], ["--scaling", "learned"], ["--scaling", "channel"],
+            ["--pooling", "mean"], ["--head-layers", 1], ["--train-layer-norms"])
+        for folder in map(str, range(12)):
+            self.assertAlmostEqual(self.eval(folder=self.path(folder))["loss"],
+                                   self.evaluations(self.path(folder))[-1]["dev_loss"], places=6)
+        self.assertTrue((self.path("11") / "layer_norms.safetensors").exists())
+
+    def test_a_bound_on_lengths_is_minded(self):
+        self.finetune("--max-length", 4)
+        self.assertAlmostEqual(self.eval("--max-length", 4)["loss"],
+                               self.evaluations()[-1]["dev_loss"], places=6)
+        self.assertNotAlmostEqual(self.eval()["loss"], self.evaluations()[-1]["dev_loss"],
+                                  places=6)
 
     def test_the_best_is_kept_and_want_of_progress_stops(self):
         # The rate is so high that no epoch is like another, and so constant that it does not end.
@@ -321,9 +330,9 @@ class Data(FinetuneTest):
 
         self.finetune("--epochs", 1)  # whose development set has names
         self.assertEqual(label2id(self.run_path), {n: i for i, n in enumerate(meta["labels"])})
-        self.assertEqual(self.eval()["accuracy"],
-                         self.eval(data=self.write("meta/dev.tsv", tsv(
-                             [(meta["labels"].index(l), t) for l, t in texts(DEV, 2)])))["accuracy"])
+        by_number_too = self.write("meta/dev.tsv", tsv(
+            [(meta["labels"].index(label), text) for label, text in texts(DEV, 2)]))
+        self.assertEqual(self.eval(data=by_number_too)["accuracy"], self.eval()["accuracy"])
         self.train_path = self.write("numbers.tsv", tsv(by_number))
         self.dev_path = self.train_path
         self.finetune("--epochs", 1, "--force")
