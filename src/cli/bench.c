@@ -257,8 +257,7 @@ static int run_bench(session *s, int argc, char **argv)
         {"shapes", 0, OPTION_TEXT, &o.shapes_path, "FILE",
          "lines of `rows hidden bottleneck [passes [activation]]` instead"},
         {"passes", 0, OPTION_TEXT, &texts.passes, "PASS,...",
-         "of those above, or all (default forward,forward_backward; of an encoder "
-         "forward,step,base,latency,start)"},
+         "of those above, or all (adapter: default forward,forward_backward)"},
         {"activation", 0, OPTION_TEXT, &texts.activations, "NAME,...",
          "activations (default relu)"},
         {"device", 0, OPTION_TEXT, &s->common.device, "SEL",
@@ -309,10 +308,10 @@ const command_spec bench_command = {
         "\n"
         "encoder measures a frozen model with adapters and a head at batches of random ids, and\n"
         "with --input at shuffled batches of texts, which are packed: tokens a second count no\n"
-        "padding, for there is none. Its passes: forward; step; base (forward of the model\n"
-        "alone); of single sequences also latency, and start: a new process until its first\n"
-        "answer is there, and until its first step of training is done, which first-answer and\n"
-        "first-step run.",
+        "padding, for there is none. Its passes, by default all: forward; step; base (forward of\n"
+        "the model alone); of single sequences also latency, and start: a new process until its\n"
+        "first answer is there, and until its first step of training is done, which\n"
+        "first-answer and first-step run.",
     .examples = "  adapter-cl bench\n"
                 "  adapter-cl bench adapter --rows 32,512 --hidden 384,768 -o csv\n"
                 "  adapter-cl bench --shapes bench/shapes/targets.txt --report bench.html\n"
