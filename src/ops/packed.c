@@ -39,13 +39,19 @@ adcl_status adcl__packed_create(adcl_context *ctx, const adcl__packed_source *so
                                 adcl__packed *out)
 {
     size_t columns = panel_columns(ctx), padded = adcl__round_up(source->outputs, columns);
-    *out = (adcl__packed){.inputs = source->inputs, .outputs = source->outputs};
-    float *numbers = calloc(padded * (source->inputs + 1), sizeof *numbers);
+    size_t count; /* of the panels and the bias */
+    *out = (adcl__packed){0};
+    if (!adcl__size_add(source->inputs, 1, &count) || !adcl__size_mul(padded, count, &count))
+        return adcl__fail(ctx, ADCL_ERR_SIZE_OVERFLOW, 0,
+                          "packing a matrix of %zu × %zu: it is too large", source->inputs,
+                          source->outputs);
+    float *numbers = calloc(count, sizeof *numbers);
     if (numbers == NULL)
         return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0,
                           "packing a matrix of %zu × %zu: no memory for it", source->inputs,
                           source->outputs);
     pack(source, columns, numbers);
+    *out = (adcl__packed){.inputs = source->inputs, .outputs = source->outputs};
     adcl_status status = adcl__tensor_from(ctx, numbers, 1, padded * source->inputs, &out->panels);
     if (status == ADCL_OK && source->bias != NULL) {
         float *bias = numbers + padded * source->inputs;
