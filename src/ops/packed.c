@@ -35,12 +35,6 @@ static void pack(const adcl__packed_source *s, size_t columns, float *panels)
                 panels[c] = s->weight[k * s->k_stride + (first + c) * s->m_stride];
 }
 
-static adcl_status upload(adcl_context *ctx, const float *numbers, size_t count, adcl_tensor **out)
-{
-    ADCL_TRY(adcl_tensor_create(out, ctx, ADCL_F32, 1, count));
-    return adcl_tensor_write(ctx, *out, numbers, count * sizeof *numbers);
-}
-
 adcl_status adcl__packed_create(adcl_context *ctx, const adcl__packed_source *source,
                                 adcl__packed *out)
 {
@@ -52,11 +46,11 @@ adcl_status adcl__packed_create(adcl_context *ctx, const adcl__packed_source *so
                           "packing a matrix of %zu × %zu: no memory for it", source->inputs,
                           source->outputs);
     pack(source, columns, numbers);
-    adcl_status status = upload(ctx, numbers, padded * source->inputs, &out->panels);
+    adcl_status status = adcl__tensor_from(ctx, numbers, 1, padded * source->inputs, &out->panels);
     if (status == ADCL_OK && source->bias != NULL) {
         float *bias = numbers + padded * source->inputs;
         for (size_t m = 0; m < source->outputs; m++) bias[m] = source->bias[m];
-        status = upload(ctx, bias, padded, &out->bias);
+        status = adcl__tensor_from(ctx, bias, 1, padded, &out->bias);
     }
     free(numbers);
     if (status != ADCL_OK) adcl__packed_release(out);
