@@ -62,7 +62,7 @@ adcl_status bench_adapter_run(adcl_context *ctx, const bench_shape *shape, adcl_
     *count = 0;
     *error = (adcl_error){.status = ADCL_OK};
     adcl_status status = run(&f, shape, engine, rows, count);
-    bench_fixture_keep_sentence(&f, status, error);
+    bench_keep_sentence(ctx, status, error);
     bench_fixture_free(&f);
     return status;
 }

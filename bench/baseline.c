@@ -12,7 +12,7 @@
 static const char *missing_in(const json_t *row)
 {
     static const char *const texts[] = {"device", "engine", "pass"};
-    static const char *const numbers[] = {"rows", "hidden", "bottleneck", "ms_median"};
+    static const char *const numbers[] = {"rows", "hidden", "ms_median"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (!json_is_string(json_object_get(row, texts[i]))) return texts[i];
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -72,12 +72,25 @@ static bool has_size(const json_t *row, const char *key, size_t size)
     return json_number_value(json_object_get(row, key)) == (double)size;
 }
 
-/* Earlier versions knew no activation but relu. */
+/* What an encoder's rows are told apart by besides; the length of texts is null. */
+static bool is_same_load(const json_t *base, const bench_shape *shape)
+{
+    if (shape->level != BENCH_ENCODER) return true;
+    return has_text(base, "model", shape->model->name, "") &&
+           has_text(base, "config", shape->model->config, "") &&
+           has_size(base, "batches", shape->load.batches) &&
+           has_size(base, "sequences", shape->load.sequences) &&
+           has_size(base, "length", shape->load.length);
+}
+
+/* Earlier versions knew no level but adapter, and no activation but relu. */
 static bool is_same(const json_t *base, const bench_device *device, const bench_row *row)
 {
     return has_text(base, "device", device->name, "") &&
            has_text(base, "engine", row->engine, "") &&
            has_text(base, "pass", bench_pass_name(row->pass), "") &&
+           has_text(base, "bench", bench_level_name(row->shape.level), "adapter") &&
+           is_same_load(base, &row->shape) &&
            has_text(base, "activation", adcl_activation_name(row->shape.activation), "relu") &&
            has_size(base, "rows", row->shape.rows) && has_size(base, "hidden", row->shape.hidden) &&
            has_size(base, "bottleneck", row->shape.bottleneck);

@@ -17,7 +17,7 @@ adcl_status bench_baseline_load(const char *path, bench_baseline *out, adcl_erro
 void bench_baseline_free(bench_baseline *base);
 
 /* Gives every row of the device its verdict; see bench_compare for the tolerance. Rows belong
- * together when device, engine, sizes, activation and pass are the same. */
+ * together when device, level, engine, model, sizes, activation and pass are the same. */
 void bench_baseline_compare(const bench_baseline *base, bench_device *device, double tolerance);
 
 #endif

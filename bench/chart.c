@@ -159,8 +159,11 @@ static const char *const outlines[BENCH_PASS_COUNT] = {
     [BENCH_FORWARD_BACKWARD] = "M-4.5 -4.5H4.5V4.5H-4.5Z",
     [BENCH_STEP] = "M0 -6L5.5 4.5H-5.5Z",
     [BENCH_LATENCY] = "M0 -6.2L6.2 0L0 6.2L-6.2 0Z",
+    [BENCH_BASE] = "M-5 -2H5V2H-5Z",
     [BENCH_START_COLD] = "M-5 0H5",
     [BENCH_START_WARM] = "M-5 0H5",
+    [BENCH_FIRST_STEP_COLD] = "M-5 0H5",
+    [BENCH_FIRST_STEP_WARM] = "M-5 0H5",
 };
 
 void bench_chart_mark(const bench_chart *c, double x, double y, bench_pass pass, size_t series,

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/fixture.h"
 
-#include <stdio.h>
-
 /* ---- making and freeing ----------------------------------------------------------------------*/
 
 /* With init bert neither kernel is zero, unlike with the default. */
@@ -17,29 +15,12 @@ static adcl_status make_adapter(bench_fixture *f, const bench_shape *shape,
     return adcl_adapter_create(&f->adapter, f->ctx, &params);
 }
 
-/* A new tensor of numbers in [-1, 1), the same on every machine. */
-static adcl_status make_random(bench_fixture *f, adcl_tensor **out, size_t rows, size_t cols)
-{
-    BENCH_TRY(adcl_tensor_create(out, f->ctx, ADCL_F32, rows, cols));
-    void *data;
-    BENCH_TRY(adcl_tensor_map(f->ctx, *out, ADCL_MAP_WRITE, &data));
-    float *values = data;
-    size_t stride = adcl_tensor_row_stride(*out);
-    uint32_t state = 1;
-    for (size_t r = 0; r < rows; r++)
-        for (size_t c = 0; c < cols; c++) {
-            state = state * 1664525u + 1013904223u; /* Numerical Recipes' generator */
-            values[r * stride + c] = (float)(state >> 8) * 0x1p-23f - 1.0f;
-        }
-    return adcl_tensor_unmap(f->ctx, *out);
-}
-
 adcl_status bench_fixture_make(bench_fixture *f, const bench_shape *shape, size_t rows,
                                adcl_activation activation)
 {
     BENCH_TRY(make_adapter(f, shape, activation));
-    BENCH_TRY(make_random(f, &f->x, rows, shape->hidden));
-    BENCH_TRY(make_random(f, &f->dy, rows, shape->hidden));
+    BENCH_TRY(bench_make_random(f->ctx, &f->x, rows, shape->hidden));
+    BENCH_TRY(bench_make_random(f->ctx, &f->dy, rows, shape->hidden));
     BENCH_TRY(adcl_tensor_create(&f->y, f->ctx, ADCL_F32, rows, shape->hidden));
     return adcl_tensor_create(&f->dx, f->ctx, ADCL_F32, rows, shape->hidden);
 }
@@ -70,7 +51,7 @@ adcl_status bench_fixture_make_training(bench_fixture *f)
     params.kind = ADCL_MSE;
     params.max_rows = adcl_tensor_rows(f->x);
     params.cols = adcl_tensor_cols(f->x);
-    BENCH_TRY(make_random(f, &f->target, params.max_rows, params.cols));
+    BENCH_TRY(bench_make_random(f->ctx, &f->target, params.max_rows, params.cols));
     BENCH_TRY(adcl_tensor_create(&f->value, f->ctx, ADCL_F32, 1, 1));
     BENCH_TRY(adcl_loss_create(&f->loss, f->ctx, &params));
     return make_optimizer(f);
@@ -114,15 +95,4 @@ adcl_status bench_fixture_step(void *state)
     BENCH_TRY(adcl_loss_compute(f->ctx, f->loss, f->y, f->target, f->value, f->dy));
     BENCH_TRY(adcl_adapter_backward(f->ctx, f->adapter, f->workspace, f->dy, f->dx));
     return adcl_optimizer_step(f->ctx, f->optimizer, 1e-4);
-}
-
-adcl_status bench_fixture_keep_sentence(const bench_fixture *f, adcl_status status,
-                                        adcl_error *error)
-{
-    if (status == ADCL_OK || error->status != ADCL_OK) return status;
-    *error = *adcl_context_error(f->ctx);
-    if (error->status == ADCL_OK) /* it was not the context that failed */
-        snprintf(error->message, sizeof error->message, "bench: %s", adcl_status_string(status));
-    error->status = status;
-    return status;
 }

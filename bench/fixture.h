@@ -3,6 +3,7 @@
 #ifndef ADCL_BENCH_FIXTURE_H
 #define ADCL_BENCH_FIXTURE_H
 
+#include "bench/harness.h"
 #include "bench/row.h"
 
 #include <adapter_cl/adapter_cl.h>
@@ -23,13 +24,6 @@ typedef struct bench_fixture {
     adcl_optimizer *optimizer;
 } bench_fixture;
 
-/* Leaves the calling function when a call of the library failed. */
-#define BENCH_TRY(call)                                       \
-    do {                                                      \
-        adcl_status status_of_call = (call);                  \
-        if (status_of_call != ADCL_OK) return status_of_call; \
-    } while (0)
-
 /* The adapter, with neither kernel zero, and tensors of `rows` rows of numbers in [-1, 1) that are
  * the same on every machine. Errors: those of the calls; bench_fixture_free copes with half. */
 adcl_status bench_fixture_make(bench_fixture *f, const bench_shape *shape, size_t rows,
@@ -45,10 +39,5 @@ void bench_fixture_free(bench_fixture *f);
 adcl_status bench_fixture_forward(void *state);
 adcl_status bench_fixture_forward_backward(void *state);
 adcl_status bench_fixture_step(void *state);
-
-/* Keeps the sentence of a failed call, which the context forgets at its next call, unless `error`
- * says something already. Returns the status. */
-adcl_status bench_fixture_keep_sentence(const bench_fixture *f, adcl_status status,
-                                        adcl_error *error);
 
 #endif

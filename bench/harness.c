@@ -3,6 +3,8 @@
 
 #include "bench/clock.h"
 
+#include <stdio.h>
+
 #define SAMPLES_LEAST 5
 #define SAMPLES_MOST 200
 #define SAMPLE_SECONDS 2e-3
@@ -60,5 +62,33 @@ adcl_status bench_measure(adcl_context *ctx, bench_work work, void *state, bench
         samples[count++] = 1e3 * seconds / (double)passes;
     }
     if (status == ADCL_OK) *out = bench_summarise(samples, count, passes);
+    return status;
+}
+
+/* ---- what every bench needs ------------------------------------------------------------------*/
+
+adcl_status bench_make_random(adcl_context *ctx, adcl_tensor **out, size_t rows, size_t cols)
+{
+    BENCH_TRY(adcl_tensor_create(out, ctx, ADCL_F32, rows, cols));
+    void *data;
+    BENCH_TRY(adcl_tensor_map(ctx, *out, ADCL_MAP_WRITE, &data));
+    float *values = data;
+    size_t stride = adcl_tensor_row_stride(*out);
+    uint32_t state = 1;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++) {
+            state = state * 1664525u + 1013904223u; /* Numerical Recipes' generator */
+            values[r * stride + c] = (float)(state >> 8) * 0x1p-23f - 1.0f;
+        }
+    return adcl_tensor_unmap(ctx, *out);
+}
+
+adcl_status bench_keep_sentence(const adcl_context *ctx, adcl_status status, adcl_error *error)
+{
+    if (status == ADCL_OK || error->status != ADCL_OK) return status;
+    *error = *adcl_context_error(ctx);
+    if (error->status == ADCL_OK) /* it was not the context that failed */
+        snprintf(error->message, sizeof error->message, "bench: %s", adcl_status_string(status));
+    error->status = status;
     return status;
 }

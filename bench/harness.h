@@ -6,6 +6,21 @@
 #include "bench/statistics.h"
 
 #include <adapter_cl/context.h>
+#include <adapter_cl/tensor.h>
+
+/* Leaves the calling function when a call of the library failed. */
+#define BENCH_TRY(call)                                       \
+    do {                                                      \
+        adcl_status status_of_call = (call);                  \
+        if (status_of_call != ADCL_OK) return status_of_call; \
+    } while (0)
+
+/* Keeps the sentence of a failed call, which the context forgets at its next call, unless `error`
+ * says something already. Returns the status. */
+adcl_status bench_keep_sentence(const adcl_context *ctx, adcl_status status, adcl_error *error);
+
+/* A new tensor of numbers in [-1, 1), the same on every machine. */
+adcl_status bench_make_random(adcl_context *ctx, adcl_tensor **out, size_t rows, size_t cols);
 
 /* Enqueues what is measured, once. */
 typedef adcl_status (*bench_work)(void *state);

@@ -12,18 +12,29 @@
 const char *bench_page_pass_title(bench_pass pass)
 {
     static const char *const titles[BENCH_PASS_COUNT] = {
-        [BENCH_FORWARD] = "forward",        [BENCH_FORWARD_BACKWARD] = "forward + backward",
-        [BENCH_STEP] = "training step",     [BENCH_LATENCY] = "forward, waiting each time",
-        [BENCH_START_COLD] = "start, cold", [BENCH_START_WARM] = "start, warm",
+        [BENCH_FORWARD] = "forward",
+        [BENCH_FORWARD_BACKWARD] = "forward + backward",
+        [BENCH_STEP] = "training step",
+        [BENCH_LATENCY] = "forward, waiting each time",
+        [BENCH_BASE] = "forward of the model alone",
+        [BENCH_START_COLD] = "start, cold",
+        [BENCH_START_WARM] = "start, warm",
+        [BENCH_FIRST_STEP_COLD] = "start until the first training step, cold",
+        [BENCH_FIRST_STEP_WARM] = "start until the first training step, warm",
     };
     return titles[pass];
 }
 
 void bench_page_work_title(const bench_row *row, char *text, size_t size)
 {
-    snprintf(text, size, "%s, %zu × %zu × %zu, %s", bench_page_pass_title(row->pass),
-             row->shape.rows, row->shape.hidden, row->shape.bottleneck,
-             adcl_activation_name(row->shape.activation));
+    const bench_shape *s = &row->shape;
+    char shape[256];
+    if (s->level == BENCH_ADAPTER)
+        snprintf(shape, sizeof shape, "%zu × %zu × %zu, %s", s->rows, s->hidden, s->bottleneck,
+                 adcl_activation_name(s->activation));
+    else
+        bench_shape_text(s, shape, sizeof shape);
+    snprintf(text, size, "%s, %s", bench_page_pass_title(row->pass), shape);
 }
 
 /* ---- the legend ------------------------------------------------------------------------------*/
@@ -94,12 +105,11 @@ static const bench_row *best_row(const bench_device *device, bench_pass pass)
 static void print_share_tile(const bench_device *device, bench_pass pass, FILE *out)
 {
     const bench_row *row = best_row(device, pass);
-    char figure[32], what[256];
+    char figure[32], work[384], what[448];
     if (row == NULL) return;
     snprintf(figure, sizeof figure, "%.0f %%", 100.0 * bench_share_of_roof(&device->peak, row));
-    snprintf(what, sizeof what, "of the roof: %s, %zu × %zu × %zu (%s)",
-             bench_page_pass_title(pass), row->shape.rows, row->shape.hidden, row->shape.bottleneck,
-             row->engine);
+    bench_page_work_title(row, work, sizeof work);
+    snprintf(what, sizeof what, "of the roof: %s (%s)", work, row->engine);
     print_tile(out, figure, "", what);
 }
 
@@ -115,8 +125,7 @@ static void print_start_tile(const bench_device *device, bench_pass pass, FILE *
     char figure[32], what[256];
     if (best == NULL) return;
     bench_format_number(best->timing.median_ms, figure, sizeof figure);
-    snprintf(what, sizeof what, "until the first forward, %s (%s)",
-             pass == BENCH_START_COLD ? "cold" : "warm", best->engine);
+    snprintf(what, sizeof what, "%s (%s)", bench_page_pass_title(pass), best->engine);
     print_tile(out, figure, " ms", what);
 }
 
@@ -136,10 +145,16 @@ static void print_device(const bench_device *device, FILE *out)
     print_tile(out, figure, "", "GB/s, measured copying");
     print_share_tile(device, BENCH_FORWARD, out);
     print_share_tile(device, BENCH_FORWARD_BACKWARD, out);
-    print_start_tile(device, BENCH_START_COLD, out);
-    print_start_tile(device, BENCH_START_WARM, out);
+    for (int pass = BENCH_START_COLD; pass < BENCH_PASS_COUNT; pass++)
+        print_start_tile(device, (bench_pass)pass, out);
     fputs("</div>\n", out);
 }
+
+static const char *const size_notes[] = {
+    [BENCH_ADAPTER] = "Sizes are N × D × R: rows, hidden size, bottleneck size.",
+    [BENCH_ENCODER] = "Sizes are sequences × tokens of each.",
+    [BENCH_FROZEN] = "Sizes are N rows, K inputs, M outputs.",
+};
 
 static void print_head(const bench_report *report, FILE *out)
 {
@@ -152,9 +167,8 @@ static void print_head(const bench_report *report, FILE *out)
     fputs(bench_page_style, out);
     fprintf(out,
             "</style>\n</head>\n<body>\n<main>\n<h1>How fast adapters run</h1>\n"
-            "<p>adapter_cl %s, %s, float32. Sizes are N × D × R: rows, hidden size, "
-            "bottleneck size.</p>\n",
-            adcl_version(), report->date);
+            "<p>adapter_cl %s, %s, float32. %s</p>\n",
+            adcl_version(), report->date, size_notes[report->level]);
     for (size_t d = 0; d < report->device_count; d++) print_device(&report->devices[d], out);
 }
 
@@ -180,8 +194,8 @@ static void print_bars(const bench_series_list *list, FILE *out)
 }
 
 /* A table for each device, under its name where there are several. */
-static void print_tables(const bench_report *report, void (*table)(const bench_device *, FILE *),
-                         FILE *out)
+static void print_tables(const bench_report *report,
+                         void (*table)(bench_level, const bench_device *, FILE *), FILE *out)
 {
     for (size_t d = 0; d < report->device_count; d++) {
         if (report->device_count > 1) {
@@ -189,7 +203,7 @@ static void print_tables(const bench_report *report, void (*table)(const bench_d
             bench_html_text(out, report->devices[d].name);
             fputs("</h3>\n", out);
         }
-        table(&report->devices[d], out);
+        table(report->level, &report->devices[d], out);
     }
 }
 
@@ -203,10 +217,17 @@ static void print_comparison(const bench_report *report, FILE *out)
 
 static void print_figures(const bench_report *report, FILE *out)
 {
-    fputs("<h2>Figures</h2>\n<p>Medians; the spread lies between the first and the third quartile. "
-          "FLOP are 4·N·D·R forward and 8·N·D·R backward; bytes are 8·N·D forward and the "
-          "weights. Workspace in bytes, and what of it goes beyond N·R·4.</p>\n",
-          out);
+    static const char *const notes[] = {
+        [BENCH_ADAPTER] = "FLOP are 4·N·D·R forward and 8·N·D·R backward; bytes are 8·N·D forward "
+                          "and the weights. Workspace in bytes, and what of it goes beyond N·R·4.",
+        [BENCH_ENCODER] = "FLOP are those of frozen matrices, attention, adapters and head; no "
+                          "gradient of a frozen matrix is among them, and no padding.",
+        [BENCH_FROZEN] = "FLOP are 2·N·K·M.",
+    };
+    fprintf(out,
+            "<h2>Figures</h2>\n<p>Medians; the spread lies between the first and the third "
+            "quartile. %s</p>\n",
+            notes[report->level]);
     print_tables(report, bench_page_table, out);
 }
 

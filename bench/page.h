@@ -20,14 +20,14 @@ void bench_page_bars(const bench_series_list *list, FILE *out);
 /* How speed changes with N, with D, with R. */
 void bench_page_scaling(const bench_series_list *list, FILE *out);
 /* All rows of a device as a table; and their verdicts. */
-void bench_page_table(const bench_device *device, FILE *out);
-void bench_page_verdicts(const bench_device *device, FILE *out);
+void bench_page_table(bench_level level, const bench_device *device, FILE *out);
+void bench_page_verdicts(bench_level level, const bench_device *device, FILE *out);
 
 /* Which colour is whose, and which mark which pass. */
 void bench_page_legend(const bench_series_list *list, FILE *out);
 /* "forward + backward" and so on, for people. Static. */
 const char *bench_page_pass_title(bench_pass pass);
-/* "forward + backward, 512 × 768 × 64, relu": N × D × R. */
+/* "forward + backward, 512 × 768 × 64, relu": N × D × R; other levels as bench_shape_text. */
 void bench_page_work_title(const bench_row *row, char *text, size_t size);
 
 #endif

@@ -113,7 +113,7 @@ static void draw_roof_line(const bench_chart *c, double roof)
 static void draw_picture(const bench_series_list *list, const bench_row *work, FILE *out)
 {
     picture p;
-    char title[128];
+    char title[384];
     collect(list, work, &p);
     bench_page_work_title(work, title, sizeof title);
     double roof = roof_of(list, &p);

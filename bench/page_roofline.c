@@ -66,7 +66,7 @@ static void draw_rows(const bench_chart *c, const bench_series_list *list,
         const bench_row *row = &rows[i];
         if (!bench_has_rate(row)) continue;
         size_t series = bench_series_index(list, owner, row->engine);
-        char title[128], hint[512];
+        char title[384], hint[768];
         bench_page_work_title(row, title, sizeof title);
         snprintf(hint, sizeof hint, "%s: %s\n%.4g ms, %.1f GFLOP/s, %.2f of the roof", row->engine,
                  title, row->timing.median_ms, bench_gflops(row),

@@ -89,7 +89,7 @@ static line longest_line(const bench_series_list *list, dimension over)
 static void draw_point(const bench_chart *c, const bench_series_list *list, size_t series,
                        const bench_row *row, dimension over)
 {
-    char title[128], hint[512];
+    char title[384], hint[768];
     bench_page_work_title(row, title, sizeof title);
     snprintf(hint, sizeof hint, "%s: %s\n%.4g ms, %.1f GFLOP/s", row->engine, title,
              row->timing.median_ms, bench_gflops(row));

@@ -54,6 +54,11 @@ void bench_device_free(bench_device *device)
     *device = (bench_device){0};
 }
 
+void bench_print_ms(double ms, char *text, size_t size)
+{
+    snprintf(text, size, ms < 1e4 ? "%.4g" : "%.0f", ms);
+}
+
 /* ---- formats ---------------------------------------------------------------------------------*/
 
 bool bench_format_from_name(const char *name, bench_format *out)

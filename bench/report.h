@@ -31,13 +31,16 @@ bool bench_device_add(bench_device *device, const bench_row *rows, size_t count)
 void bench_device_free(bench_device *device);
 
 typedef struct bench_report {
-    const char *bench; /* "adapter" */
+    bench_level level; /* of all rows */
     const char *date;
     bench_device *devices;
     size_t device_count;
     bench_peers peers; /* none: count 0 */
     bool compared;     /* rows have verdicts */
 } bench_report;
+
+/* Four digits, or all that are before the point. */
+void bench_print_ms(double ms, char *text, size_t size);
 
 /* "md", "csv", "json", "jsonl"; false for another name. */
 bool bench_format_from_name(const char *name, bench_format *out);

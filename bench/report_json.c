@@ -52,6 +52,25 @@ static json_t *describe_memory(const bench_row *row)
                      "bottleneck_bytes", (json_int_t)bench_bottleneck_bytes(row));
 }
 
+/* What an encoder's row has besides. */
+static json_t *describe_load(const bench_row *row)
+{
+    const bench_load *load = &row->shape.load;
+    bool has = bench_has_rate(row);
+    return json_pack(
+        "{s:s, s:s, s:I, s:I, s:o, s:I, s:o, s:o, s:o, s:I}",
+        "model", row->shape.model->name,
+        "config", row->shape.model->config,
+        "batches", (json_int_t)load->batches,
+        "sequences", (json_int_t)load->sequences,
+        "length", load->length > 0 ? json_integer((json_int_t)load->length) : json_null(),
+        "tokens", (json_int_t)load->tokens,
+        "tokens_per_second", number(has, bench_rows_per_second(row)),
+        "tokens_per_second_spread", number(has, bench_rows_per_second_spread(row)),
+        "workspace_bytes_per_token", number(has, bench_workspace_bytes_per_token(row)),
+        "encoder_bytes", (json_int_t)row->encoder_bytes);
+}
+
 static json_t *describe_comparison(const bench_row *row)
 {
     bool has = row->base_ms > 0.0;
@@ -79,7 +98,7 @@ static json_t *describe_row(const bench_report *report, const bench_device *devi
         "driver", device->driver,
         "platform", device->platform,
         "version", adcl_version(),
-        "bench", report->bench,
+        "bench", bench_level_name(report->level),
         "engine", row->engine,
         "activation", adcl_activation_name(row->shape.activation),
         "rows", (json_int_t)row->shape.rows,
@@ -92,6 +111,7 @@ static json_t *describe_row(const bench_report *report, const bench_device *devi
     bool complete = append(object, describe_times(row)) &&
                     append(object, describe_rates(device, row)) &&
                     append(object, describe_memory(row)) &&
+                    (report->level != BENCH_ENCODER || append(object, describe_load(row))) &&
                     (!report->compared || append(object, describe_comparison(row)));
     if (complete) return object;
     json_decref(object);

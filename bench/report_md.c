@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* report_md.c – the report as Markdown. */
+#include "bench/columns.h"
 #include "bench/series.h"
 
 #include <adapter_cl/version.h>
-
-/* Four digits, or all that are before the point. */
-static void print_ms(double ms, FILE *stream)
-{
-    fprintf(stream, ms < 1e4 ? "%.4g" : "%.0f", ms);
-}
 
 /* ---- a device's rows -------------------------------------------------------------------------*/
 
@@ -19,27 +14,37 @@ static void print_device_head(const bench_report *report, const bench_device *de
     fprintf(stream, "peak %.1f GFLOP/s, %.1f GB/s\n\n", device->peak.gflops, device->peak.gbs);
 }
 
-static void print_row_head(bool compared, FILE *stream)
+static void print_titles(const bench_column *columns, FILE *stream)
 {
-    fprintf(stream,
-            "| rows | hidden | bottleneck | activation | pass | engine | ms median | "
-            "ms min | ms spread | GFLOP/s | GB/s | of peak | of bandwidth | of roof | "
-            "workspace bytes | beyond N·R·4 |%s\n",
-            compared ? " ms before | × as fast | verdict |" : "");
-    fprintf(stream, "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|%s\n",
-            compared ? "---|---|---|" : "");
+    for (; columns->title != NULL; columns++) fprintf(stream, " %s |", columns->title);
 }
 
-static void print_rates(const bench_device *device, const bench_row *row, FILE *stream)
+static void print_rules(const bench_column *columns, FILE *stream)
 {
-    if (!bench_has_rate(row)) {
-        fprintf(stream, " – | – | – | – | – | – | – |");
-        return;
+    for (; columns->title != NULL; columns++) fputs("---|", stream);
+}
+
+static void print_cells(const bench_column *columns, const bench_device *device,
+                        const bench_row *row, FILE *stream)
+{
+    char text[BENCH_CELL_BYTES];
+    for (; columns->title != NULL; columns++) {
+        columns->print(device, row, text, sizeof text);
+        fprintf(stream, " %s |", text);
     }
-    fprintf(stream, " %.4g | %.4g | %.3f | %.3f | %.3f | %zu | %zu |", bench_gflops(row),
-            bench_gbs(row), bench_share_of_peak(&device->peak, row),
-            bench_share_of_bandwidth(&device->peak, row), bench_share_of_roof(&device->peak, row),
-            row->workspace_bytes, bench_further_bytes(row));
+}
+
+static void print_row_head(const bench_report *report, FILE *stream)
+{
+    const bench_column *work = bench_work_columns(report->level);
+    const bench_column *figures = bench_figure_columns(report->level);
+    fputs("|", stream);
+    print_titles(work, stream);
+    print_titles(figures, stream);
+    fprintf(stream, "%s\n|", report->compared ? " ms before | × as fast | verdict |" : "");
+    print_rules(work, stream);
+    print_rules(figures, stream);
+    fprintf(stream, "%s\n", report->compared ? "---|---|---|" : "");
 }
 
 static void print_verdict(const bench_row *row, FILE *stream)
@@ -51,26 +56,15 @@ static void print_verdict(const bench_row *row, FILE *stream)
         fprintf(stream, " – | – | %s |", bench_verdict_name(row->verdict));
 }
 
-static void print_work(const bench_row *row, FILE *stream)
-{
-    fprintf(stream, "| %zu | %zu | %zu | %s | %s |", row->shape.rows, row->shape.hidden,
-            row->shape.bottleneck, adcl_activation_name(row->shape.activation),
-            bench_pass_name(row->pass));
-}
-
 static void print_device(const bench_report *report, const bench_device *device, FILE *stream)
 {
     print_device_head(report, device, stream);
-    print_row_head(report->compared, stream);
+    print_row_head(report, stream);
     for (size_t i = 0; i < device->count; i++) {
         const bench_row *row = &device->rows[i];
-        print_work(row, stream);
-        fprintf(stream, " %s | ", row->engine);
-        print_ms(row->timing.median_ms, stream);
-        fputs(" | ", stream);
-        print_ms(row->timing.min_ms, stream);
-        fprintf(stream, " | %.2g |", row->timing.spread_ms);
-        print_rates(device, row, stream);
+        fputs("|", stream);
+        print_cells(bench_work_columns(report->level), device, row, stream);
+        print_cells(bench_figure_columns(report->level), device, row, stream);
         if (report->compared) print_verdict(row, stream);
         fputc('\n', stream);
     }
@@ -84,13 +78,16 @@ static void print_side_by_side_head(const bench_series_list *list, FILE *stream)
     if (list->report->peers.count > 0)
         fprintf(stream, "; peers measured on %s, %s", list->report->peers.machine,
                 list->report->peers.date);
-    fprintf(stream, "\n\n| rows | hidden | bottleneck | activation | pass |");
+    const bench_column *work = bench_work_columns(list->report->level);
+    fprintf(stream, "\n\n|");
+    print_titles(work, stream);
     for (size_t i = 0; i < list->count; i++) {
         char label[256];
         bench_series_label(list, i, label, sizeof label);
         fprintf(stream, " %s |", label);
     }
-    fprintf(stream, "\n|---|---|---|---|---|");
+    fprintf(stream, "\n|");
+    print_rules(work, stream);
     for (size_t i = 0; i < list->count; i++) fprintf(stream, "---|");
     fputc('\n', stream);
 }
@@ -102,9 +99,9 @@ static void print_cell(const bench_row *row, double least, FILE *stream)
         return;
     }
     const char *bold = row->timing.median_ms <= least ? "**" : "";
-    fprintf(stream, " %s", bold);
-    print_ms(row->timing.median_ms, stream);
-    fprintf(stream, "%s |", bold);
+    char ms[32];
+    bench_print_ms(row->timing.median_ms, ms, sizeof ms);
+    fprintf(stream, " %s%s%s |", bold, ms, bold);
 }
 
 static void print_side_by_side(const bench_series_list *list, FILE *stream)
@@ -120,7 +117,8 @@ static void print_side_by_side(const bench_series_list *list, FILE *stream)
             if (found[i] != NULL && (least <= 0.0 || found[i]->timing.median_ms < least))
                 least = found[i]->timing.median_ms;
         }
-        print_work(work, stream);
+        fputs("|", stream);
+        print_cells(bench_work_columns(list->report->level), NULL, work, stream);
         for (size_t i = 0; i < list->count; i++) print_cell(found[i], least, stream);
         fputc('\n', stream);
     }

@@ -1,7 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/row.h"
 
+#include <stdio.h>
 #include <string.h>
+
+const char *bench_level_name(bench_level level)
+{
+    static const char *const names[] = {"adapter", "encoder", "frozen"};
+    return names[level];
+}
+
+void bench_shape_text(const bench_shape *s, char *text, size_t size)
+{
+    switch (s->level) {
+    case BENCH_ADAPTER:
+        snprintf(text, size, "%zu rows, hidden %zu, bottleneck %zu, %s", s->rows, s->hidden,
+                 s->bottleneck, adcl_activation_name(s->activation));
+        break;
+    case BENCH_ENCODER:
+        if (s->load.length > 0)
+            snprintf(text, size, "%zu × %zu tokens, %s, %s", s->load.sequences, s->load.length,
+                     s->model->name, s->model->config);
+        else
+            snprintf(text, size, "%zu × %zu texts, %s, %s", s->load.batches, s->load.sequences,
+                     s->model->name, s->model->config);
+        break;
+    case BENCH_FROZEN:
+        snprintf(text, size, "%zu rows, %zu inputs, %zu outputs", s->rows, s->hidden,
+                 s->bottleneck);
+        break;
+    }
+}
 
 /* ---- passes ----------------------------------------------------------------------------------*/
 
@@ -10,8 +39,11 @@ static const char *const pass_names[BENCH_PASS_COUNT] = {
     [BENCH_FORWARD_BACKWARD] = "forward_backward",
     [BENCH_STEP] = "step",
     [BENCH_LATENCY] = "latency",
+    [BENCH_BASE] = "base",
     [BENCH_START_COLD] = "start_cold",
     [BENCH_START_WARM] = "start_warm",
+    [BENCH_FIRST_STEP_COLD] = "first_step_cold",
+    [BENCH_FIRST_STEP_WARM] = "first_step_warm",
 };
 
 const char *bench_pass_name(bench_pass pass)
@@ -77,7 +109,7 @@ static double parameter_count(const bench_shape *s)
     return d * r + r + width_of(s) * d + d;
 }
 
-double bench_flops(const bench_row *row)
+static double adapter_flops(const bench_row *row)
 {
     const bench_shape *s = &row->shape;
     double forward =
@@ -85,7 +117,7 @@ double bench_flops(const bench_row *row)
     return has_backward(row->pass) ? 3.0 * forward : forward;
 }
 
-double bench_bytes(const bench_row *row)
+static double adapter_bytes(const bench_row *row)
 {
     const bench_shape *s = &row->shape;
     double x = 4.0 * (double)s->rows * (double)s->hidden;
@@ -95,6 +127,36 @@ double bench_bytes(const bench_row *row)
     if (has_backward(row->pass)) bytes += 3.0 * x + 2.0 * z + 3.0 * parameters;
     if (row->pass == BENCH_STEP) bytes += 3.0 * x + 7.0 * parameters;
     return bytes;
+}
+
+static bench_extent extent_of(bench_pass pass)
+{
+    switch (pass) {
+    case BENCH_BASE: return BENCH_MODEL_ALONE;
+    case BENCH_FORWARD_BACKWARD: return BENCH_MODEL_BACKWARD;
+    case BENCH_STEP: return BENCH_MODEL_STEP;
+    default: return BENCH_MODEL_FORWARD;
+    }
+}
+
+double bench_flops(const bench_row *row)
+{
+    const bench_shape *s = &row->shape;
+    if (s->level == BENCH_ENCODER)
+        return bench_model_flops(s->model, &s->load, extent_of(row->pass));
+    if (s->level == BENCH_FROZEN)
+        return 2.0 * (double)s->rows * (double)s->hidden * (double)s->bottleneck;
+    return adapter_flops(row);
+}
+
+double bench_bytes(const bench_row *row)
+{
+    const bench_shape *s = &row->shape;
+    double n = (double)s->rows, k = (double)s->hidden, m = (double)s->bottleneck;
+    if (s->level == BENCH_ENCODER)
+        return bench_model_bytes(s->model, &s->load, extent_of(row->pass));
+    if (s->level == BENCH_FROZEN) return 4.0 * (n * k + n * m + k * m + m);
+    return adapter_bytes(row);
 }
 
 size_t bench_bottleneck_bytes(const bench_row *row)
@@ -108,7 +170,23 @@ size_t bench_further_bytes(const bench_row *row)
     return row->workspace_bytes > least ? row->workspace_bytes - least : 0;
 }
 
+double bench_workspace_bytes_per_token(const bench_row *row)
+{
+    if (row->workspace_tokens == 0) return 0.0;
+    return (double)row->workspace_bytes / (double)row->workspace_tokens;
+}
+
 /* ---- rates -----------------------------------------------------------------------------------*/
+
+double bench_rows_per_second(const bench_row *row)
+{
+    return 1e3 * (double)row->shape.rows / row->timing.median_ms;
+}
+
+double bench_rows_per_second_spread(const bench_row *row)
+{
+    return bench_rows_per_second(row) * row->timing.spread_ms / row->timing.median_ms;
+}
 
 double bench_gflops(const bench_row *row)
 {
@@ -146,9 +224,18 @@ double bench_share_of_roof(const adcl_peak *peak, const bench_row *row)
     return bench_gflops(row) / bench_roof(peak, bench_intensity(row));
 }
 
+static bool same_model(const bench_shape *a, const bench_shape *b)
+{
+    if (a->level != BENCH_ENCODER) return true;
+    return strcmp(a->model->name, b->model->name) == 0 &&
+           strcmp(a->model->config, b->model->config) == 0 && a->load.length == b->load.length &&
+           a->load.sequences == b->load.sequences && a->load.batches == b->load.batches;
+}
+
 bool bench_same_work(const bench_row *a, const bench_row *b)
 {
-    return a->pass == b->pass && a->shape.rows == b->shape.rows &&
-           a->shape.hidden == b->shape.hidden && a->shape.bottleneck == b->shape.bottleneck &&
-           a->shape.activation == b->shape.activation;
+    const bench_shape *s = &a->shape, *t = &b->shape;
+    return a->pass == b->pass && s->level == t->level && s->rows == t->rows &&
+           s->hidden == t->hidden && s->bottleneck == t->bottleneck &&
+           s->activation == t->activation && same_model(s, t);
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* row.h – one measured figure: what was done, in which shape, how long it took, how much that is.
  *
- * What is counted, for N rows, D hidden_size, R bottleneck_size, W columns of h (R; 1 for
- * log_sumexp), P parameters:
+ * There are three levels: an adapter alone, an encoder with adapters (model.h says what is
+ * counted), and the product of a frozen encoder's matrix: N rows, K inputs, M outputs, 2·N·K·M
+ * FLOP, 4·(N·K + N·M + K·M + M) bytes.
+ *
+ * What is counted of an adapter, for N rows, D hidden_size, R bottleneck_size, W columns of h (R;
+ * 1 for log_sumexp), P parameters:
  *                FLOP              bytes
  *     forward    2·N·D·(R + W)     8·N·D + 4·P
  *     backward   twice that        12·N·D + 8·N·R + 12·P
@@ -16,6 +20,7 @@
 #ifndef ADCL_BENCH_ROW_H
 #define ADCL_BENCH_ROW_H
 
+#include "bench/model.h"
 #include "bench/statistics.h"
 
 #include <adapter_cl/activation.h>
@@ -23,35 +28,54 @@
 
 #include <stdbool.h>
 
+/* What the work is done with. */
+typedef enum bench_level { BENCH_ADAPTER = 0, BENCH_ENCODER, BENCH_FROZEN } bench_level;
+
+/* "adapter", "encoder", "frozen". Static. */
+const char *bench_level_name(bench_level level);
+
 /* What is measured. */
 typedef enum bench_pass {
     BENCH_FORWARD = 0,
     BENCH_FORWARD_BACKWARD,
-    BENCH_STEP,       /* forward, loss, backward, clipping, Adam, gradients cleared */
-    BENCH_LATENCY,    /* forward, the host waiting after each */
-    BENCH_START_COLD, /* a new process until its first forward is done, driver caches empty */
-    BENCH_START_WARM  /* the same once more */
+    BENCH_STEP,            /* forward, loss, backward, clipping, Adam, gradients cleared */
+    BENCH_LATENCY,         /* forward, the host waiting after each */
+    BENCH_BASE,            /* forward of the encoder alone, without adapters and head */
+    BENCH_START_COLD,      /* a new process until its first forward is done, driver caches empty */
+    BENCH_START_WARM,      /* the same once more */
+    BENCH_FIRST_STEP_COLD, /* of an encoder: until its first step of training is done */
+    BENCH_FIRST_STEP_WARM
 } bench_pass;
 
-#define BENCH_PASS_COUNT 6
+#define BENCH_PASS_COUNT 9
 
 /* Sets of passes: bit 1 << pass. */
 #define BENCH_PASS_BIT(pass) (1u << (pass))
-#define BENCH_PASSES_START (BENCH_PASS_BIT(BENCH_START_COLD) | BENCH_PASS_BIT(BENCH_START_WARM))
+#define BENCH_PASSES_START                                                                         \
+    (BENCH_PASS_BIT(BENCH_START_COLD) | BENCH_PASS_BIT(BENCH_START_WARM) |                         \
+     BENCH_PASS_BIT(BENCH_FIRST_STEP_COLD) | BENCH_PASS_BIT(BENCH_FIRST_STEP_WARM))
 
-/* "forward", "forward_backward", "step", "latency", "start_cold", "start_warm". Static. */
+/* "forward", "forward_backward", "step", "latency", "base", "start_cold", "start_warm",
+ * "first_step_cold", "first_step_warm". Static. */
 const char *bench_pass_name(bench_pass pass);
-/* The set of names with commas between; "start" is both starts, "all" every pass, and
+/* The set of names with commas between; "start" is all starts, "all" every pass, and
  * "forward+backward" is understood too. False when a name is unknown or missing. */
 bool bench_passes_from_names(const char *names, unsigned *passes);
 
 typedef struct bench_shape {
-    size_t rows;
-    size_t hidden;
-    size_t bottleneck;
+    size_t rows;       /* N; of an encoder the tokens of all batches */
+    size_t hidden;     /* D; of a frozen matrix K */
+    size_t bottleneck; /* R; of a frozen matrix M */
     adcl_activation activation;
-    unsigned passes; /* which of them are measured */
+    unsigned passes;   /* which of them are measured */
+    bench_level level;
+    const bench_model *model; /* of an encoder; outlives the shape */
+    bench_load load;          /* of an encoder */
 } bench_shape;
+
+/* "512 rows, hidden 768, bottleneck 64, relu" or "32 × 16 tokens, minilm, houlsby": the work
+ * without the pass, for people. */
+void bench_shape_text(const bench_shape *shape, char *text, size_t size);
 
 typedef struct bench_row {
     bench_shape shape;
@@ -59,6 +83,8 @@ typedef struct bench_row {
     const char *engine; /* or a peer's name; outlives the row */
     bench_timing timing;
     size_t workspace_bytes;
+    size_t workspace_tokens; /* of an encoder: how many it has room for */
+    size_t encoder_bytes; /* of an encoder: device memory of its frozen matrices */
     /* Against an earlier run, where one was given: */
     bench_verdict verdict;
     double base_ms;
@@ -69,6 +95,10 @@ bool bench_has_rate(const bench_row *row);
 
 double bench_flops(const bench_row *row);
 double bench_bytes(const bench_row *row);
+/* Rows a second, an encoder's tokens among them, at the median; and what lies between the first and
+ * the third quartile of the times. */
+double bench_rows_per_second(const bench_row *row);
+double bench_rows_per_second_spread(const bench_row *row);
 /* At the median; 10⁹ a second. */
 double bench_gflops(const bench_row *row);
 double bench_gbs(const bench_row *row);
@@ -86,7 +116,10 @@ size_t bench_bottleneck_bytes(const bench_row *row);
 /* What the workspace takes beyond that. */
 size_t bench_further_bytes(const bench_row *row);
 
-/* The same work: rows, sizes, activation and pass. */
+/* 0 where nothing is known. */
+double bench_workspace_bytes_per_token(const bench_row *row);
+
+/* The same work: level, model, rows, sizes, activation and pass. */
 bool bench_same_work(const bench_row *a, const bench_row *b);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* verify.c – does an engine compute what the reference engine computes? */
 #include "bench/adapter_bench.h"
+#include "bench/compare_numbers.h"
 #include "bench/fixture.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define ROWS_MOST 129 /* more than any tile or small-batch plan, and odd */
@@ -65,18 +65,8 @@ static adcl_status compare_results(const bench_shape *shape, const results *got,
     size_t longest = shape->hidden > shape->bottleneck ? shape->hidden : shape->bottleneck;
     double tolerance = 1e-5 * (longest > 1000 ? sqrt((double)longest / 1000.0) : 1.0);
     for (size_t i = 0; i < RESULT_COUNT; i++)
-        for (size_t k = 0; k < got->counts[i]; k++) {
-            double reference = (double)expected->values[i][k];
-            double difference = fabs((double)got->values[i][k] - reference);
-            if (difference <= tolerance * (1.0 + fabs(reference))) continue;
-            error->status = ADCL_ERR_INVALID_STATE;
-            snprintf(error->message, sizeof error->message,
-                     "hidden %zu, bottleneck %zu: %s differs from the reference engine: element "
-                     "%zu is %.9g, expected %.9g",
-                     shape->hidden, shape->bottleneck, result_name(i), k, (double)got->values[i][k],
-                     reference);
-            return error->status;
-        }
+        BENCH_TRY(bench_compare_numbers(shape, result_name(i), got->values[i], expected->values[i],
+                                        got->counts[i], tolerance, error));
     return ADCL_OK;
 }
 
@@ -114,7 +104,7 @@ adcl_status bench_adapter_verify(adcl_context *ctx, const bench_shape *shape, ad
     results expected = {0};
     *error = (adcl_error){.status = ADCL_OK};
     adcl_status status = verify(&f, shape, engine, &got, &expected, error);
-    bench_fixture_keep_sentence(&f, status, error);
+    bench_keep_sentence(ctx, status, error);
     results_free(&got);
     results_free(&expected);
     bench_fixture_free(&f);

@@ -12,10 +12,17 @@
  * Nothing of the size of a sequence is kept in a work-item: the softmax goes on as keys come (Milakov and
  * Gimelshein 2018), and backward makes p again from `log_sum` = m + log Σ p (Dao et al. 2022).
  *
- * Known when the program is built: ADCL_WIDTH, ADCL_HEAD (d). */
+ * Where p is dropped in training, p̃ = mask∘p/(1 − rate) takes its place beside v; the mask of a token's key is a
+ * function of (seed, step, token of the batch, head, place of the key in its sequence), made again in backward.
+ *
+ * Known when the program is built: ADCL_WIDTH, ADCL_HEAD (d), ADCL_DROPOUT (1: p may be dropped). */
 
 #ifndef ADCL_HEAD
 #define ADCL_HEAD 32
+#endif
+
+#ifndef ADCL_DROPOUT
+#define ADCL_DROPOUT 0
 #endif
 
 /* Keys that are taken together: their parts of `out` are added at once. */
@@ -33,14 +40,56 @@ adcl_block adcl_block_of(global const int *blocks, uint index)
     return (adcl_block){start, end, first, min(end - first, (uint)ADCL_WIDTH)};
 }
 
+/* Rows become columns, in three rounds of exchanges between pairs of vectors; or, for other widths than 8, one
+ * by one through memory. */
+#if ADCL_WIDTH == 8
+void adcl_transpose_lanes(REAL *r)
+{
+    float8 a[8], b[8];
+    for (uint i = 0; i < 8; i += 2) {
+        float8 x = r[i], y = r[i + 1];
+        a[i] = (float8)(x.s0, y.s0, x.s1, y.s1, x.s4, y.s4, x.s5, y.s5);
+        a[i + 1] = (float8)(x.s2, y.s2, x.s3, y.s3, x.s6, y.s6, x.s7, y.s7);
+    }
+    for (uint i = 0; i < 8; i += 4)
+        for (uint j = 0; j < 2; j++) {
+            float8 x = a[i + j], y = a[i + j + 2];
+            b[i + 2 * j] = (float8)(x.s01, y.s01, x.s45, y.s45);
+            b[i + 2 * j + 1] = (float8)(x.s23, y.s23, x.s67, y.s67);
+        }
+    for (uint i = 0; i < 4; i++) {
+        r[i] = (float8)(b[i].lo, b[i + 4].lo);
+        r[i + 4] = (float8)(b[i].hi, b[i + 4].hi);
+    }
+}
+#else
+void adcl_transpose_lanes(REAL *r)
+{
+    float from[ADCL_WIDTH][ADCL_WIDTH], to[ADCL_WIDTH][ADCL_WIDTH];
+    for (uint i = 0; i < ADCL_WIDTH; i++) ADCL_STORE(r[i], from[i]);
+    for (uint i = 0; i < ADCL_WIDTH; i++)
+        for (uint j = 0; j < ADCL_WIDTH; j++) to[j][i] = from[i][j];
+    for (uint i = 0; i < ADCL_WIDTH; i++) r[i] = ADCL_LOAD(to[i]);
+}
+#endif
+
+/* Columns of a head that are taken as whole vectors of a row; the others one by one. */
+#define ADCL_WHOLE_COLS (ADCL_HEAD / ADCL_WIDTH * ADCL_WIDTH)
+
 /* Columns of the block's tokens, transposed: lane i of out[c] is column c of token first + i. Lanes without a
  * token have the last one's. */
 void adcl_take_lanes(adcl_block b, global const float *matrix, ulong stride, REAL *out)
 {
-    for (uint c = 0; c < ADCL_HEAD; c++) {
+    global const float *rows[ADCL_WIDTH];
+    for (uint i = 0; i < ADCL_WIDTH; i++)
+        rows[i] = matrix + (b.first + min(i, b.count - 1)) * stride;
+    for (uint c = 0; c < ADCL_WHOLE_COLS; c += ADCL_WIDTH) {
+        for (uint i = 0; i < ADCL_WIDTH; i++) out[c + i] = ADCL_LOAD(rows[i] + c);
+        adcl_transpose_lanes(out + c);
+    }
+    for (uint c = ADCL_WHOLE_COLS; c < ADCL_HEAD; c++) {
         float lanes[ADCL_WIDTH];
-        for (uint i = 0; i < ADCL_WIDTH; i++)
-            lanes[i] = matrix[(b.first + min(i, b.count - 1)) * stride + c];
+        for (uint i = 0; i < ADCL_WIDTH; i++) lanes[i] = rows[i][c];
         out[c] = ADCL_LOAD(lanes);
     }
 }
@@ -53,12 +102,18 @@ REAL adcl_take_lane_numbers(adcl_block b, global const float *numbers, ulong str
     return ADCL_LOAD(lanes);
 }
 
-void adcl_put_lanes(adcl_block b, const REAL *columns, global float *matrix, ulong stride)
+/* The other way; `columns` is used up. */
+void adcl_put_lanes(adcl_block b, REAL *columns, global float *matrix, ulong stride)
 {
-    for (uint c = 0; c < ADCL_HEAD; c++) {
+    global float *rows = matrix + b.first * stride;
+    for (uint c = 0; c < ADCL_WHOLE_COLS; c += ADCL_WIDTH) {
+        adcl_transpose_lanes(columns + c);
+        for (uint i = 0; i < b.count; i++) ADCL_STORE(columns[c + i], rows + i * stride + c);
+    }
+    for (uint c = ADCL_WHOLE_COLS; c < ADCL_HEAD; c++) {
         float lanes[ADCL_WIDTH];
         ADCL_STORE(columns[c], lanes);
-        for (uint i = 0; i < b.count; i++) matrix[(b.first + i) * stride + c] = lanes[i];
+        for (uint i = 0; i < b.count; i++) rows[i * stride + c] = lanes[i];
     }
 }
 
@@ -86,15 +141,59 @@ REAL adcl_dot_lanes(const REAL *columns, global const float *row)
     return even + odd;
 }
 
+typedef struct adcl_attention_dropout {
+    ulong seed, step;
+    uint threshold;
+    float keep_scale;
+    uint cols; /* heads · the longest sequence: numbers of a token */
+    uint first_col; /* of the head */
+} adcl_attention_dropout;
+
+/* Factors of p for one key of all lanes' queries. */
+REAL adcl_factors_of_key(const adcl_attention_dropout *d, adcl_block b, uint key)
+{
+#if ADCL_DROPOUT
+    float lanes[ADCL_WIDTH];
+    for (uint i = 0; i < ADCL_WIDTH; i++)
+        lanes[i] = adcl_dropout_factor(d->seed, d->step, b.first + i,
+                                       d->first_col + (key - b.start), d->cols, d->threshold,
+                                       d->keep_scale);
+    return ADCL_LOAD(lanes);
+#else
+    return (REAL)(1.0f);
+#endif
+}
+
+/* Factors of p for one query and all lanes' keys. */
+REAL adcl_factors_of_query(const adcl_attention_dropout *d, adcl_block b, uint query)
+{
+#if ADCL_DROPOUT
+    float lanes[ADCL_WIDTH];
+    for (uint i = 0; i < ADCL_WIDTH; i++)
+        lanes[i] = adcl_dropout_factor(d->seed, d->step, query,
+                                       d->first_col + (b.first + i - b.start), d->cols,
+                                       d->threshold, d->keep_scale);
+    return ADCL_LOAD(lanes);
+#else
+    return (REAL)(1.0f);
+#endif
+}
+
+#define ADCL_ATTENTION_DROPOUT                                                                     \
+    ulong seed, ulong step, uint threshold, float keep_scale, uint longest
+#define ADCL_ATTENTION_MASK                                                                        \
+    {seed, step, threshold, keep_scale, heads * longest, head * longest}
+
 /* Work-item (block, head). out (T, D); log_sum (T, H) for backward. */
 kernel void adcl_attention_fwd(global const float *qkv, ulong qkv_offset, ulong qkv_stride,
                                global const int *blocks, global float *log_sum, global float *out,
                                ulong out_offset, ulong out_stride, uint block_count, uint heads,
-                               float scale)
+                               float scale, ADCL_ATTENTION_DROPOUT)
 {
     if (get_global_id(0) >= block_count || get_global_id(1) >= heads) return;
     const uint head = get_global_id(1), hidden = heads * ADCL_HEAD;
     const adcl_block b = adcl_block_of(blocks, get_global_id(0));
+    const adcl_attention_dropout dropout = ADCL_ATTENTION_MASK;
     global const float *q_head = qkv + qkv_offset + head * ADCL_HEAD;
     global const float *k_head = q_head + hidden, *v_head = k_head + hidden;
     REAL q[ADCL_HEAD], sum[ADCL_HEAD];
@@ -113,6 +212,7 @@ kernel void adcl_attention_fwd(global const float *qkv, ulong qkv_offset, ulong 
         for (uint j = 0; j < ADCL_KEYS; j++) {
             p[j] = j < count ? adcl_exp(p[j] - largest) : (REAL)(0.0f);
             total += p[j];
+            p[j] *= adcl_factors_of_key(&dropout, b, key + j);
         }
         /* Where there are fewer keys their p is 0, and the last key's v is read again. */
         global const float *v[ADCL_KEYS];
@@ -134,11 +234,12 @@ kernel void adcl_attention_bwd_queries(global const float *qkv, ulong qkv_offset
                                        global const float *dout, ulong dout_offset,
                                        ulong dout_stride, global float *delta, global float *dqkv,
                                        ulong dqkv_offset, ulong dqkv_stride, uint block_count,
-                                       uint heads, float scale)
+                                       uint heads, float scale, ADCL_ATTENTION_DROPOUT)
 {
     if (get_global_id(0) >= block_count || get_global_id(1) >= heads) return;
     const uint head = get_global_id(1), hidden = heads * ADCL_HEAD;
     const adcl_block b = adcl_block_of(blocks, get_global_id(0));
+    const adcl_attention_dropout dropout = ADCL_ATTENTION_MASK;
     global const float *q_head = qkv + qkv_offset + head * ADCL_HEAD;
     global const float *k_head = q_head + hidden, *v_head = k_head + hidden;
     REAL q[ADCL_HEAD], of_out[ADCL_HEAD], dq[ADCL_HEAD];
@@ -153,7 +254,8 @@ kernel void adcl_attention_bwd_queries(global const float *qkv, ulong qkv_offset
     for (uint key = b.start; key < b.end; key++) {
         global const float *k = k_head + key * qkv_stride;
         REAL p = adcl_exp(scale * adcl_dot_lanes(q, k) - normal);
-        REAL dp = adcl_dot_lanes(of_out, v_head + key * qkv_stride);
+        REAL dp = adcl_factors_of_key(&dropout, b, key) *
+                  adcl_dot_lanes(of_out, v_head + key * qkv_stride);
         REAL ds = scale * p * (dp - of_delta);
         for (uint c = 0; c < ADCL_HEAD; c++) dq[c] += ds * k[c];
     }
@@ -166,11 +268,12 @@ kernel void adcl_attention_bwd_keys(global const float *qkv, ulong qkv_offset, u
                                     global const float *dout, ulong dout_offset, ulong dout_stride,
                                     global const float *delta, global float *dqkv,
                                     ulong dqkv_offset, ulong dqkv_stride, uint block_count,
-                                    uint heads, float scale)
+                                    uint heads, float scale, ADCL_ATTENTION_DROPOUT)
 {
     if (get_global_id(0) >= block_count || get_global_id(1) >= heads) return;
     const uint head = get_global_id(1), hidden = heads * ADCL_HEAD;
     const adcl_block b = adcl_block_of(blocks, get_global_id(0));
+    const adcl_attention_dropout dropout = ADCL_ATTENTION_MASK;
     global const float *q_head = qkv + qkv_offset + head * ADCL_HEAD;
     global const float *dout_head = dout + dout_offset + head * ADCL_HEAD;
     REAL k[ADCL_HEAD], v[ADCL_HEAD], dk[ADCL_HEAD], dv[ADCL_HEAD];
@@ -181,9 +284,10 @@ kernel void adcl_attention_bwd_keys(global const float *qkv, ulong qkv_offset, u
     for (ulong t = b.start; t < b.end; t++) {
         global const float *q = q_head + t * qkv_stride, *of_out = dout_head + t * dout_stride;
         REAL p = adcl_exp(scale * adcl_dot_lanes(k, q) - log_sum[t * heads + head]);
-        REAL ds = scale * p * (adcl_dot_lanes(v, of_out) - delta[t * heads + head]);
+        REAL factors = adcl_factors_of_query(&dropout, b, (uint)t), kept = factors * p;
+        REAL ds = scale * p * (factors * adcl_dot_lanes(v, of_out) - delta[t * heads + head]);
         for (uint c = 0; c < ADCL_HEAD; c++) {
-            dv[c] += p * of_out[c];
+            dv[c] += kept * of_out[c];
             dk[c] += ds * q[c];
         }
     }

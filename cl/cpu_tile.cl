@@ -51,6 +51,21 @@ typedef float HALF; /* never used */
 #define ADCL_INLINE static inline __attribute__((always_inline))
 #define ADCL_APART ADCL_WIDE static __attribute__((noinline))
 
+/* Asks for memory that is soon to be written: stores leave a processor in their order, so one that misses the caches
+ * holds up all those behind it. Nothing but speed depends on it; simulators do not know it. */
+#if defined(__has_builtin) && !defined(__SPIR__) && !defined(__SPIR64__)
+#if __has_builtin(__builtin_prefetch)
+#define ADCL_EXPECT(p) __builtin_prefetch((private const void *)(ulong)(p), 1, 3)
+#endif
+#endif
+#ifndef ADCL_EXPECT
+#define ADCL_EXPECT(p) ((void)(p))
+#endif
+
+/* The lines (of 64 bytes) of a panel's row. */
+#define ADCL_EXPECT_ROW(row)                                                                       \
+    for (uint ahead = 0; ahead < ADCL_PANEL_COLS; ahead += 16) ADCL_EXPECT((row) + ahead)
+
 /* ---- tiles ------------------------------------------------------------------------------------ */
 
 typedef struct adcl_tile {

@@ -208,6 +208,8 @@ ADCL_INLINE void adcl_advance(adcl_factors *f, adcl_output *o, uint c)
     o->col += c;
 }
 
+#define ADCL_AHEAD 1 /* panels between asking for memory and writing it */
+
 /* For each panel of columns [first, last) of `size`, whose last is made by `last_panel` if it is not a
  * whole one: numbers of `cols` columns, from factors g, which go to q. */
 #define ADCL_EACH_PANEL(first, last, size, call)                                                   \
@@ -217,6 +219,8 @@ ADCL_INLINE void adcl_advance(adcl_factors *f, adcl_output *o, uint c)
     adcl_output q = *o;                                                                            \
     adcl_advance(&g, &q, first);                                                                   \
     for (uint c = first; c < last; c += ADCL_PANEL_COLS) {                                         \
+        for (uint i = 0; i < ADCL_ROWS; i++)                                                       \
+            ADCL_EXPECT_ROW(q.out + i * q.out_stride + ADCL_AHEAD * ADCL_PANEL_COLS);              \
         uint cols = min(size - c, (uint)ADCL_PANEL_COLS);                                          \
         call                                                                                       \
         adcl_advance(&g, &q, ADCL_PANEL_COLS);                                                     \

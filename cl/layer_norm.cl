@@ -22,7 +22,6 @@ float adcl_lane_sum(REAL lanes)
     return sum;
 }
 
-/* Σ row, and Σ (row − mean)². */
 float adcl_row_total(global const float *row, uint cols)
 {
     REAL lanes = (REAL)(0.0f);
@@ -33,17 +32,26 @@ float adcl_row_total(global const float *row, uint cols)
     return sum;
 }
 
-float adcl_row_squares(global const float *row, float mean, uint cols)
+/* The mean in two parts, and the variance. What the first part's rounding leaves is the second: without it all
+ * numbers of a row would be off by the same amount, which adds up wherever a product's weights are of one sign. */
+float4 adcl_row_moments(global const float *row, uint cols)
 {
-    REAL lanes = (REAL)(0.0f);
+    const float first = adcl_row_total(row, cols) / (float)cols;
+    REAL lanes = (REAL)(0.0f), squares = (REAL)(0.0f);
     uint c = 0;
     for (; c + ADCL_WIDTH <= cols; c += ADCL_WIDTH) {
-        REAL x = ADCL_LOAD(row + c) - mean;
-        lanes += x * x;
+        REAL x = ADCL_LOAD(row + c) - first;
+        lanes += x;
+        squares += x * x;
     }
-    float sum = adcl_lane_sum(lanes);
-    for (; c < cols; c++) sum += (row[c] - mean) * (row[c] - mean);
-    return sum;
+    float rest = adcl_lane_sum(lanes), sum = adcl_lane_sum(squares);
+    for (; c < cols; c++) {
+        float x = row[c] - first;
+        rest += x;
+        sum += x * x;
+    }
+    rest /= (float)cols;
+    return (float4)(first, rest, sum / (float)cols - rest * rest, 0.0f);
 }
 
 /* to = a [+ b [+ c]], one row. */
@@ -78,18 +86,17 @@ kernel void adcl_layer_norm_fwd(global const float *a, ulong a_offset, ulong a_s
     global const float *w = weight + weight_offset, *to_add = bias + bias_offset;
     adcl_row_add(a + a_offset + r * a_stride, b + b_offset + r * b_stride,
                  c + c_offset + r * c_stride, kept, cols, mode);
-    const float mean = adcl_row_total(kept, cols) / (float)cols;
-    const float factor =
-        1.0f / sqrt(adcl_row_squares(kept, mean, cols) / (float)cols + epsilon);
+    const float4 moments = adcl_row_moments(kept, cols);
+    const float mean = moments.x, rest = moments.y, factor = 1.0f / sqrt(moments.z + epsilon);
     if (mode & ADCL_KEEPS) inverse[r] = factor;
     uint i = 0;
     for (; i + ADCL_WIDTH <= cols; i += ADCL_WIDTH) {
-        REAL x = (ADCL_LOAD(kept + i) - mean) * factor;
+        REAL x = (ADCL_LOAD(kept + i) - mean - rest) * factor;
         ADCL_STORE(x, kept + i);
         ADCL_STORE(x * ADCL_LOAD(w + i) + ADCL_LOAD(to_add + i), to + i);
     }
     for (; i < cols; i++) {
-        float x = (kept[i] - mean) * factor;
+        float x = (kept[i] - mean - rest) * factor;
         kept[i] = x;
         to[i] = x * w[i] + to_add[i];
     }

@@ -19,7 +19,7 @@
 #define ADCL_KEEPS_Z 8   /* z = value, for backward */
 #define ADCL_TAKES_SLOPE 16 /* out = value ∘ act′(z) */
 
-#define ADCL_BLOCK_ROWS (8 * ADCL_ROWS)
+#define ADCL_BLOCK_ROWS (4 * ADCL_ROWS)
 #define ADCL_SIDE (64 / ADCL_PANEL_COLS) /* panels whose sums are written together: rows of 256 bytes */
 #define ADCL_PART_DEPTH (6144 / ADCL_PANEL_COLS) /* 24 KiB of a panel */
 
@@ -28,16 +28,18 @@ typedef struct adcl_packed_sums {
     float numbers[ADCL_BLOCK_ROWS * ADCL_PANEL_COLS];
 } adcl_packed_sums;
 
-/* numbers (rows of a tile, PANEL_COLS) += A·W. */
+/* numbers (rows of a tile, PANEL_COLS) += A·W: the part's sum is made apart, for many short sums lose less than
+ * one long one. */
 #define ADCL_ACCUMULATE(name, rows)                                                                \
     ADCL_APART void name(const adcl_factors *f, float *numbers)                                    \
     {                                                                                              \
         adcl_panel p = {ADCL_PANEL, 0, 0, ADCL_PANEL_COLS};                                        \
         adcl_tile tile;                                                                            \
+        adcl_clear_tile(rows, p, &tile);                                                           \
+        adcl_multiply(rows, p, f, &tile);                                                          \
         ADCL_EACH(i, ADCL_ROWS, rows)                                                              \
             ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL)                                                   \
-                tile.full[i][j] = ADCL_LOAD(numbers + i * ADCL_PANEL_COLS + j * ADCL_WIDTH);       \
-        adcl_multiply(rows, p, f, &tile);                                                          \
+                tile.full[i][j] += ADCL_LOAD(numbers + i * ADCL_PANEL_COLS + j * ADCL_WIDTH);      \
         adcl_put_numbers(rows, p, &tile, numbers);                                                 \
     }
 ADCL_ACCUMULATE(adcl_accumulate, ADCL_ROWS)
@@ -167,9 +169,12 @@ ADCL_KERNEL void adcl_packed_product(global const float *a, ulong a_offset, ulon
         for (uint p = first_panel; p < last_panel; p += ADCL_SIDE) {
             adcl_packed_sums sums[ADCL_SIDE];
             uint after = min(p + (uint)ADCL_SIDE, last_panel);
-            for (uint q = p; q < after; q++)
+            for (uint q = p; q < after; q++) {
+                for (uint i = 0; i < count; i++)
+                    ADCL_EXPECT_ROW(o.out + i * o.out_stride + q * ADCL_PANEL_COLS);
                 adcl_packed_panel(count, a + adcl_at(a_offset, a_stride, row, 0), a_stride,
                                   panels + (ulong)q * depth * ADCL_PANEL_COLS, depth, &sums[q - p]);
+            }
             adcl_packed_write(count, p * ADCL_PANEL_COLS, min(after * ADCL_PANEL_COLS, cols), sums,
                               &o);
         }

@@ -6,7 +6,6 @@
  *     usage: encoder [MODEL ADAPTER OUT]     folders; OUT is written
  */
 #include <adapter_cl/adapter_cl.h>
-#include <adapter_cl/encoder.h>
 
 #include <stdio.h>
 #include <string.h>

@@ -12,16 +12,26 @@ _adapter_cl_commands() {
 _adapter_cl_words() {
     case "$1 $2" in
     "bench --device" | "bench --engine") echo "all" ;;
+    "embed --pooling") echo "none" ;;
     esac
     case "$2" in
     --device) echo "cpu gpu accelerator" ;;
     --engine) echo "auto gemm fused reference" ;;
     --tuning) echo "on off" ;;
-    --passes) echo "forward forward_backward step latency start all" ;;
-    bench) echo "adapter first-forward" ;;
+    --passes) echo "forward forward_backward step latency base start all" ;;
+    bench) echo "adapter encoder first-forward first-answer first-step" ;;
+    --config) echo "houlsby pfeiffer parallel none" ;;
     --init) echo "identity houlsby houlsby_paper bert mam" ;;
     --optimizer) echo "adam adamw sgd" ;;
     --format) echo "json ids tokens" ;;
+    --config) echo "houlsby pfeiffer parallel none" ;;
+    --pooling) echo "cls mean" ;;
+    --keep) echo "best last" ;;
+    --cache-frozen) echo "auto memory off" ;;
+    --scaling) [[ $1 == finetune ]] && echo "learned channel" ;;
+    --place) echo "attention output" ;;
+    --dtype) echo "f16 bf16" ;;
+    --model-type) echo "bert distilbert" ;;
     --schedule) echo "linear cosine constant" ;;
     --activation)
         echo "relu relu6 leaky_relu elu celu selu gelu gelu_tanh quick_gelu silu mish sigmoid" \
@@ -30,7 +40,8 @@ _adapter_cl_words() {
         ;;
     -o | --output | --format)
         case "$1" in
-        devices | info | tune) echo "text json" ;;
+        devices | eval | info | tune) echo "text json" ;;
+        predict) echo "text tsv jsonl" ;;
         bench) echo "md csv json jsonl" ;;
         esac
         ;;

@@ -6,12 +6,14 @@
 #
 #   build  what building the library and adapter-cl takes
 #   run    an OpenCL driver, if the machine has none: POCL, which computes on the processor
+#   model  what fetching a language model takes: Python's pip
 #   test   POCL in any case, the test framework, and what scripts/test.sh measures with
 set -eu
 
 build='gcc meson ninja-build pkg-config python3 opencl-headers ocl-icd-opencl-dev libclblast-dev
        libjansson-dev libzip-dev libxxhash-dev libutf8proc-dev librandom123-dev libc6-dev'
 run='pocl-opencl-icd'
+model='python3-pip ca-certificates'
 test='pocl-opencl-icd libcriterion-dev g++ binutils clang libclang-rt-dev oclgrind gcovr mandoc'
 
 has_driver()
@@ -29,8 +31,9 @@ for set in "$@"; do
     case $set in
     build) wanted="$wanted $build" ;;
     run) has_driver || wanted="$wanted $run" ;;
+    model) wanted="$wanted $model" ;;
     test) wanted="$wanted $test" ;;
-    *) echo "install-packages.sh: unknown set \"$set\"; expected build, run or test" >&2; exit 2 ;;
+    *) echo "install-packages.sh: unknown set \"$set\"; expected build, run, model or test" >&2; exit 2 ;;
     esac
 done
 

@@ -4,6 +4,8 @@
 #
 #   usage: scripts/test.sh [CHECK…]     without a CHECK: gcc
 #          scripts/test.sh --all        every check: what continuous integration runs
+#          scripts/test.sh --model [DIR]       a real model beside AdapterHub's numbers
+#          scripts/test.sh --interop [OPTION…] AdapterHub's own software beside adapter-cl
 #
 #   gcc        every test
 #   clang      all but the suite `long`, built by clang
@@ -14,6 +16,9 @@
 #   kernels    every kernel through clang's OpenCL front end, and its code for GPUs
 #   install    the examples against an installed library, found by pkg-config
 #   fuzz       the readers of files, for a few seconds each
+#   model      all-MiniLM-L6-v2 in DIR, or where ADCL_TEST_MODEL or scripts/fetch-model.sh says
+#   interop    folders of either side read by the other; OPTION: --venv DIR, a virtual environment
+#              that has, or receives, the Python packages `adapters`, `transformers` and `torch`
 #
 # Each build is a folder of build/; warnings are errors. The last line counts. OCL_ICD_VENDORS chooses
 # another driver than POCL.
@@ -182,15 +187,47 @@ check_fuzz()
     verdict $status 'the readers of files survive fuzzing'
 }
 
+# Its folder: as asked for, else as the user's environment says, else what is fetched once.
+check_model()
+{
+    local status=0
+    [ -n "${ADCL_TEST_MODEL:-}" ] || ADCL_TEST_MODEL=$(scripts/fetch-model.sh) ||
+        { verdict 1 'all-MiniLM-L6-v2 is there'; return; }
+    CC=gcc build gcc || { verdict 1 'build of gcc'; return; }
+    ADCL_TEST_MODEL=$ADCL_TEST_MODEL ADCL_TEST_DATA=$PWD/tests/golden \
+        build/gcc/tests/test_encoder_model || status=1
+    verdict $status "the encoder computes what AdapterHub's software does in $ADCL_TEST_MODEL"
+}
+
+check_interop()
+{
+    local status=0
+    CC=gcc build gcc || { verdict 1 'build of gcc'; return; }
+    ADAPTER_CL=$PWD/build/gcc/src/cli/adapter-cl tests/interop/run.sh "${interop_options[@]}" ||
+        status=1
+    verdict $status "AdapterHub's software and adapter-cl read each other's folders"
+}
+
+interop_options=()
 case ${1:-} in
 -h | --help) usage; exit ;;
 --all) checks=$every_check ;;
+--model)
+    checks=model
+    [ -z "${2:-}" ] || ADCL_TEST_MODEL=$2
+    ;;
+--interop)
+    checks=interop
+    interop_options=("${@:2}")
+    ;;
 *) checks=${*:-gcc} ;;
 esac
 for check in $checks; do
-    case " $every_check " in
+    case " $every_check model interop " in
     *" $check "*) ;;
-    *) echo "test.sh: unknown check \"$check\"; expected --all or some of: $every_check" >&2; exit 2 ;;
+    *) echo "test.sh: unknown check \"$check\"; expected --all, or some of:" \
+            "$every_check model interop" >&2
+       exit 2 ;;
     esac
 done
 

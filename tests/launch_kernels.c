@@ -398,12 +398,16 @@ static adcl_status attend(adcl_context *ctx, unsigned vector_width, const int32_
     if (status == ADCL_OK) status = adcl_tensor_create(&delta, ctx, ADCL_F32, TOKENS, HEADS);
     unsigned claimed = ctx->family->vector_width;
     ctx->family->vector_width = vector_width;
-    const adcl__attention rule = adcl__attention_describe(ctx, HEADS, HEAD);
+    const adcl__attention rule = adcl__attention_describe(ctx, HEADS, HEAD, TOKENS);
     ctx->family->vector_width = claimed;
-    if (status == ADCL_OK)
-        status = adcl__attention_forward(ctx, &rule, qkv, blocks, count, log_sum, out);
-    const adcl__attention_kept kept = {qkv, log_sum, out, blocks, count};
-    if (status == ADCL_OK) status = adcl__attention_backward(ctx, &rule, &kept, dout, delta, dqkv);
+    const adcl__dropout_mask mask = {.seed = 1, .step = 2, .threshold = 1u << 30, .keep_scale = 2.0f};
+    const adcl__dropout_mask *const masks[] = {NULL, &mask};
+    for (size_t m = 0; m < COUNT(masks) && status == ADCL_OK; m++) {
+        const adcl__attention_kept kept = {qkv, log_sum, out, blocks, count, masks[m]};
+        status = adcl__attention_forward(ctx, &rule, qkv, blocks, count, masks[m], log_sum, out);
+        if (status == ADCL_OK)
+            status = adcl__attention_backward(ctx, &rule, &kept, dout, delta, dqkv);
+    }
     adcl_tensor_destroy(&delta);
     adcl_tensor_destroy(&log_sum);
     adcl_tensor_destroy(&blocks);

@@ -19,6 +19,7 @@ sys.path.insert(0, str(PEERS))
 import cases
 import compare
 import contestants
+import encoder_task
 import results
 import worker
 
@@ -95,7 +96,7 @@ class Numbers(unittest.TestCase):
                                                      PRODUCTS_ONLY: sample(1.0)}))
 
     def test_three_digits_without_exponent(self):
-        self.assertEqual([results.milliseconds(sample(s)) for s in (2.0801e-5, 1e-3, 0.0123, 1.5)],
+        self.assertEqual([cases.milliseconds(s) for s in (2.0801e-5, 1e-3, 0.0123, 1.5)],
                          ["0.0208", "1.00", "12.3", "1500"])
 
 
@@ -151,6 +152,124 @@ class Json(unittest.TestCase):
         self.assertIsNone(results.Results("", "", "").as_json()["peak_gflops"])
 
 
+BATCHES = cases.Batches(32, 16, 1, 512)
+
+
+class Encoders(unittest.TestCase):
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        (self.folder / "config.json").write_text('{"vocab_size": 7}')
+
+    def texts(self, text="label\ttext_a\n" + "".join(f"0\ttext {i}\n" for i in range(7))):
+        path = self.folder / "input.tsv"
+        path.write_text(text)
+        return str(path)
+
+    def task(self, texts=()):
+        return encoder_task.EncoderTask(self.folder, str(self.folder), "houlsby", list(texts), 2)
+
+    def test_cases_are_sizes_and_texts_in_three_passes(self):
+        texts = [[1, 2], [1], [3, 3, 3], [4]]
+        made = cases.group_by_shape(cases.encoder_cases([(1, 16), (32, 64)], texts, 2))
+        self.assertEqual(made, {shape: ["step", "forward", "base"] for shape in (
+            cases.Batches(1, 16, 1, 16), cases.Batches(32, 64, 1, 2048),
+            cases.Batches(2, 0, 2, 7))})
+        self.assertEqual(cases.encoder_cases([], [], 2), [])
+
+    def test_texts_are_a_shuffled_sample_of_whole_batches(self):
+        chosen = encoder_task.choose_texts(self.texts(), 2, 9)
+        self.assertEqual((len(chosen), len(set(chosen))), (6, 6))
+        self.assertEqual(chosen, encoder_task.choose_texts(self.texts(), 2, 9))
+        self.assertEqual(len(encoder_task.choose_texts(self.texts(), 2, 1)), 2)
+        for text, says in (("label\tb\n", "text_a"), ("text_a\none\n", "at least 2 texts, got 1")):
+            with self.assertRaisesRegex(ValueError, says):
+                encoder_task.choose_texts(self.texts(text), 2, 9)
+
+    def test_a_task_is_the_same_for_whoever_reads_it(self):
+        task = self.task([[1, 2], [3], [4], [5, 6, 6]])
+        task.write()
+        read = encoder_task.EncoderTask.read(task.path)
+        self.assertEqual(read.problem("2", "0").batches, [[[1, 2], [3]], [[4], [5, 6, 6]]])
+        (batch,) = read.problem("3", "5").batches
+        self.assertEqual([len(sequence) for sequence in batch], [5, 5, 5])
+        self.assertLess(max(map(max, batch)), 7)
+        self.assertEqual(read.problem("3", "5"), task.problem("3", "5"))
+
+    def test_padding_has_a_mask(self):
+        self.assertEqual(encoder_task.padded([[5, 6], [7]]), ([[5, 6], [7, 0]], [[1, 1], [1, 0]]))
+
+    def test_the_table_shows_tokens_a_second_and_what_one_sentence_takes(self):
+        all_of_it = results.Results("a machine", "2000-01-31", "bench/peers/run.sh")
+        one = cases.Batches(1, 16, 1, 16)
+        for shape, ours, theirs in ((one, 2e-3, 4e-3), (BATCHES, 0.1, 0.25)):
+            all_of_it.add(cases.Case("base", shape), 2, FUSED, sample(ours))
+            all_of_it.add(cases.Case("base", shape), 2, EAGER, sample(theirs))
+        all_of_it.see_flop(cases.Case("base", BATCHES), 1e10)
+        all_of_it.see_peak(2, 200.0)
+        head, _, single, batch = ([cell.strip() for cell in line.strip("|").split("|")]
+                                  for line in all_of_it.table())
+        self.assertEqual(head[:4], ["pass", "batch", "tokens", "threads"])
+        self.assertEqual(single, ["base", "1 × 16", "16", "2", "4,000 (4.00 ms)",
+                                  "**8,000 (2.00 ms)**", "2.00", "–"])
+        self.assertEqual(batch, ["base", "32 × 16", "512", "2", "2,048", "**5,120**", "2.50",
+                                 "0.50"])
+        row = all_of_it.as_json()["rows"][1]
+        self.assertEqual((row["sequences"], row["length"], row["tokens"]), (32, 16, 512))
+
+    def test_ours_is_asked_for_the_same_batches(self):
+        program = self.folder / "adapter-cl"
+        program.write_text(f"#!{sys.executable}\n" + FAKE_ENCODER_BENCH)
+        program.chmod(0o755)
+        seen = {}
+        one = contestants.EncoderBench(self.task(), seen.__setitem__, "fused", program, "fused",
+                                       "cpu", contestants.Machine(1), lambda gflops: None)
+        self.assertEqual(one.measure(BATCHES, ["step", "base"], 3),
+                         {"step": (0.1, 0.01, 5), "base": "adapter-cl bench gave no base"})
+        self.assertEqual({case: round(flop) for case, flop in seen.items()},
+                         {cases.Case("step", BATCHES): 5000000000})
+        texts = cases.Batches(2, 0, 2, 7)
+        self.assertEqual(one.measure(texts, ["step"], 3), {"step": "expected 7 tokens, got 512"})
+
+    def test_options_of_an_encoder(self):
+        folder = str(self.folder)
+        options = compare.read_options(["--encoder", folder, "--sizes", "1x2,3x4"])
+        self.assertEqual((options.sizes, options.rounds, options.only),
+                         ([(1, 2), (3, 4)], 3, list(contestants.ENCODER_DEFAULT)))
+        self.assertEqual(compare.read_options([]).only, list(contestants.NAMES))
+        for arguments, says in ((["--encoder", folder + "/gone"], "config.json"),
+                                (["--encoder", folder, "--only", "jax"], "jax"),
+                                (["--encoder", folder, "--sizes", "16"], "1x16"),
+                                (["--input", "F.tsv"], "--encoder")):
+            said = io.StringIO()
+            with contextlib.redirect_stderr(said), self.assertRaises(SystemExit):
+                compare.read_options(arguments)
+            self.assertIn(says, said.getvalue())
+
+    def test_workers_of_an_encoder_say_what_is_missing(self):
+        task = self.task()
+        task.write()
+        (self.folder / "onnxruntime.py").write_text("raise ImportError('no runtime here')")
+        done = subprocess.run([sys.executable, PEERS / "worker.py", "onnxruntime", "1", task.path],
+                              text=True, stdout=subprocess.PIPE, check=True,
+                              env={**os.environ, "PYTHONPATH": str(self.folder)})
+        self.assertEqual(json.loads(done.stdout), {"missing": "ImportError: no runtime here"})
+
+
+FAKE_ENCODER_BENCH = """
+import sys
+arguments = sys.argv[1:]
+if arguments == ["--version"]:
+    print("adapter-cl 9.9")
+elif "--help" not in arguments:
+    assert arguments[6:8] in (["--sizes", "32x16"], ["--sizes", "none"]), arguments
+    print('{"engine": "fused", "pass": "step", "tokens": 512, "ms_median": 100, "ms_spread": 10, '
+          '"samples": 5, "gflops": 50, "peak_gflops": 200}')
+"""
+
+
 class Options(unittest.TestCase):
 
     def refused(self, arguments, says):
@@ -183,12 +302,17 @@ class Pages(unittest.TestCase):
                 results.replace_between_markers(page, "new")
 
     def test_the_manual_has_the_markers(self):
-        results.replace_between_markers(compare.PAGE.read_text(encoding="utf-8"), "")
+        page = compare.PAGE.read_text(encoding="utf-8")
+        results.replace_between_markers(page, "")
+        results.replace_between_markers(page, "", results.ENCODER_MARKERS)
 
     def test_the_command_is_told_without_folders(self):
         self.assertEqual(compare.the_command(["--venv", "/a", "--rounds", "2", "--build-dir=/b",
                                               "--output", "/c", "--threads=1,2"]),
                          "bench/peers/run.sh --rounds 2 --threads=1,2")
+        self.assertEqual(compare.the_command(["--encoder", "/a/minilm/", "--input=/b/train.tsv",
+                                              "--rounds", "2"]),
+                         "bench/peers/run.sh --encoder minilm --input train.tsv --rounds 2")
 
 
 def fake(body):

@@ -61,7 +61,7 @@ static float *scaled_numbers(uint64_t seed, size_t count, float factor)
 static pass make_pass(adcl_context *ctx, size_t heads, size_t head_size, const size_t *of,
                       size_t sequences, float spread)
 {
-    pass p = {.ctx = ctx, .rule = adcl__attention_describe(ctx, heads, head_size)};
+    pass p = {.ctx = ctx, .rule = adcl__attention_describe(ctx, heads, head_size, 64)};
     p.b = make_batch(ctx, p.rule.width, of, sequences);
     size_t hidden = heads * head_size, tokens = p.b.tokens;
     float *qkv = scaled_numbers(1, tokens * 3 * hidden, spread);
@@ -78,9 +78,10 @@ static pass make_pass(adcl_context *ctx, size_t heads, size_t head_size, const s
 static void run_pass(pass *p)
 {
     const adcl__attention_kept kept = {p->qkv.tensor, p->log_sum, p->out.tensor, p->b.blocks,
-                                       p->b.block_count};
+                                       p->b.block_count, NULL};
     ADCL_TEST_OK(p->ctx, adcl__attention_forward(p->ctx, &p->rule, p->qkv.tensor, p->b.blocks,
-                                                 p->b.block_count, p->log_sum, p->out.tensor));
+                                                 p->b.block_count, NULL, p->log_sum,
+                                                 p->out.tensor));
     ADCL_TEST_OK(p->ctx, adcl__attention_backward(p->ctx, &p->rule, &kept, p->dout.tensor, p->delta,
                                                   p->dqkv.tensor));
 }

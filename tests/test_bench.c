@@ -4,6 +4,7 @@
 #include "bench/baseline.h"
 #include "bench/page.h"
 #include "bench/shapes.h"
+#include "bench/token_batches.h"
 #include "support/files.h"
 
 #include <criterion/criterion.h>
@@ -17,7 +18,8 @@
 static bench_row row_of(size_t rows, size_t hidden, size_t bottleneck, bench_pass pass, double ms)
 {
     return (bench_row){
-        .shape = {rows, hidden, bottleneck, ADCL_ACTIVATION_RELU, 0},
+        .shape = {.rows = rows, .hidden = hidden, .bottleneck = bottleneck,
+                  .activation = ADCL_ACTIVATION_RELU},
         .pass = pass,
         .engine = "gemm",
         .timing = {.median_ms = ms, .min_ms = ms, .samples = 5, .passes_per_sample = 1},
@@ -118,6 +120,107 @@ Test(bench_row, further_bytes_are_never_negative)
     cr_expect_eq(bench_further_bytes(&row), 20);
 }
 
+/* D 4, F 6, two layers: a layer's matrices have 4·16 + 2·24 = 112 numbers. */
+static bench_model model_of(size_t lowest, bool attention)
+{
+    return (bench_model){.name = "m", .config = "houlsby", .layers = 2, .hidden = 4, .inner = 6,
+                         .bottleneck = 3, .adapter_products = 12.0, .head_products = 20.0,
+                         .trained = 50.0, .lowest = lowest, .lowest_is_attention = attention};
+}
+
+Test(bench_model, counts_no_gradient_of_what_is_frozen)
+{
+    /* Two batches of two sequences, 10 tokens in all: Σ l² = 4 + 9 + 4 + 9. */
+    const bench_load load = {.batches = 2, .sequences = 2, .tokens = 10, .squares = 26.0};
+    bench_model m = model_of(0, true);
+    double base = 2.0 * (2.0 * 10 * 112 + 4.0 * 4 * 26), adapters = 4.0 * 10 * 12;
+    double head = 2.0 * 4 * 20;
+    NEAR(bench_model_flops(&m, &load, BENCH_MODEL_ALONE), base);
+    NEAR(bench_model_flops(&m, &load, BENCH_MODEL_FORWARD), base + adapters + head);
+    /* Down to the first layer's attention adapter: one whole layer, and one feed-forward part. */
+    double forward = base + adapters + head, attention = 4.0 * 4 * 26;
+    NEAR(bench_model_flops(&m, &load, BENCH_MODEL_STEP),
+         forward + 2.0 * (adapters + head + attention) + 2.0 * 10 * (112 + 48));
+    m = model_of(1, false); /* an adapter behind the last layer: nothing frozen is passed */
+    NEAR(bench_model_flops(&m, &load, BENCH_MODEL_BACKWARD), forward + 2.0 * (adapters + head));
+    m = model_of(2, false); /* a head alone */
+    m.adapter_products = 0.0;
+    NEAR(bench_model_flops(&m, &load, BENCH_MODEL_BACKWARD), base + 3.0 * head);
+}
+
+Test(bench_model, counts_every_matrix_once_a_batch)
+{
+    const bench_load load = {.batches = 2, .sequences = 2, .tokens = 10, .squares = 26.0};
+    bench_model m = model_of(0, true);
+    double states = 4.0 * 10 * 4, base = 2.0 * (4.0 * 112 * 2 + 2.0 * states);
+    NEAR(bench_model_bytes(&m, &load, BENCH_MODEL_ALONE), base);
+    NEAR(bench_model_bytes(&m, &load, BENCH_MODEL_FORWARD), base + 200.0 * 2);
+    double backward = 4.0 * (112 + 48) * 2 + 3.0 * 2 * states + 3.0 * 200 * 2;
+    NEAR(bench_model_bytes(&m, &load, BENCH_MODEL_BACKWARD), base + 200.0 * 2 + backward);
+    NEAR(bench_model_bytes(&m, &load, BENCH_MODEL_STEP),
+         base + 200.0 * 2 + backward + 7.0 * 200 * 2);
+}
+
+Test(bench_model, minilm_takes_21_million_operations_a_token)
+{
+    bench_model m = {.layers = 6, .hidden = 384, .inner = 1536};
+    const bench_load one = {.batches = 1, .sequences = 1, .length = 1, .tokens = 1};
+    NEAR(bench_model_flops(&m, &one, BENCH_MODEL_ALONE), 21233664.0);
+}
+
+Test(bench_row, says_what_it_is_for_people)
+{
+    bench_model m = model_of(0, true);
+    bench_shape shape = {.level = BENCH_ENCODER, .model = &m,
+                         .load = {.batches = 4, .sequences = 32}};
+    char text[128];
+    bench_shape_text(&shape, text, sizeof text);
+    cr_expect_str_eq(text, "4 × 32 texts, m, houlsby");
+    shape.load = (bench_load){.batches = 1, .sequences = 32, .length = 16};
+    bench_shape_text(&shape, text, sizeof text);
+    cr_expect_str_eq(text, "32 × 16 tokens, m, houlsby");
+}
+
+Test(bench_batches, of_texts_hold_every_token_once)
+{
+    static const size_t starts[] = {0, 2, 5, 6, 10, 11};
+    static const int32_t ids[] = {1, 1, 2, 2, 2, 3, 4, 4, 4, 4, 5};
+    const bench_texts texts = {5, starts, ids, 4};
+    bench_batches b;
+    cr_assert(bench_batches_of_texts(&b, &texts, 2, 9, 7));
+    cr_expect_eq(b.load.batches, 2); /* the fifth text fills no batch */
+    size_t seen = 0;
+    double squares = 0.0;
+    for (size_t i = 0; i < b.load.batches; i++)
+        for (size_t s = 0; s < 2; s++) {
+            const adcl_encoder_batch *batch = &b.items[i];
+            size_t first = batch->starts[s], length = batch->starts[s + 1] - first;
+            size_t text = (size_t)batch->ids[first] - 1;
+            cr_expect_eq(length, starts[text + 1] - starts[text]);
+            seen += length;
+            squares += (double)(length * length);
+        }
+    cr_expect_eq(seen, b.load.tokens);
+    NEAR(b.load.squares, squares);
+    bench_batches_free(&b);
+    cr_assert(bench_batches_of_texts(&b, &texts, 32, 9, 7)); /* fewer than a batch: all of them */
+    cr_expect_eq(b.load.batches, 1);
+    cr_expect_eq(b.load.sequences, 5);
+    cr_expect_eq(b.load.tokens, 11);
+    cr_expect_eq(b.most_tokens, 11);
+    bench_batches_free(&b);
+}
+
+Test(bench_batches, of_random_ids_stay_in_the_vocabulary)
+{
+    bench_batches b;
+    cr_assert(bench_batches_random(&b, 3, 5, 7));
+    for (size_t i = 0; i < 15; i++) cr_expect(b.ids[i] >= 0 && b.ids[i] < 7);
+    cr_expect_eq(b.items[0].starts[3], 15);
+    NEAR(b.load.squares, 75.0);
+    bench_batches_free(&b);
+}
+
 Test(bench_passes, are_named)
 {
     unsigned passes = 0;
@@ -209,6 +312,39 @@ Test(bench_files, a_baseline_gives_each_row_its_verdict)
                  BENCH_FASTER);
 }
 
+#define ENCODER_ROW                                                                         \
+    "{\"device\": \"d\", \"engine\": \"gemm\", \"bench\": \"encoder\", \"pass\": \"step\", "   \
+    "\"rows\": 8, \"hidden\": 4, \"bottleneck\": 0, \"model\": \"m\", \"config\": \"houlsby\", " \
+    "\"batches\": 1, \"sequences\": 2, \"length\": "
+
+static bench_verdict encoder_verdict_against(const char *text, size_t length)
+{
+    bench_baseline base;
+    adcl_error error;
+    bench_model m = model_of(0, true);
+    bench_row row = row_of(8, 4, 0, BENCH_STEP, 2.0);
+    row.shape.level = BENCH_ENCODER;
+    row.shape.model = &m;
+    row.shape.load = (bench_load){.batches = 1, .sequences = 2, .length = length, .tokens = 8};
+    char name[] = "d";
+    bench_device device = {.name = name, .rows = &row, .count = 1};
+    cr_assert_eq(bench_baseline_load(file_of(text), &base, &error), ADCL_OK, "%s", error.message);
+    bench_baseline_compare(&base, &device, 0.05);
+    bench_baseline_free(&base);
+    return row.verdict;
+}
+
+Test(bench_files, an_encoder_is_compared_with_the_same_batches_only)
+{
+    cr_expect_eq(encoder_verdict_against("[" ENCODER_ROW "4, \"ms_median\": 1}]", 4),
+                 BENCH_SLOWER);
+    cr_expect_eq(encoder_verdict_against("[" ENCODER_ROW "2, \"ms_median\": 1}]", 4), BENCH_NEW);
+    /* Texts have no length. */
+    cr_expect_eq(encoder_verdict_against("[" ENCODER_ROW "null, \"ms_median\": 9}]", 0),
+                 BENCH_FASTER);
+    cr_expect_eq(encoder_verdict_against("[" BASE_ROW "}]", 4), BENCH_NEW);
+}
+
 static void expect_refused_baseline(const char *text, const char *says)
 {
     bench_baseline base;
@@ -287,6 +423,26 @@ Test(bench_series, finds_who_did_the_same_work)
     cr_expect_eq(bench_next_work(&report, &next), &ours[0]);
     cr_expect_eq(bench_next_work(&report, &next), &ours[1]);
     cr_expect_null(bench_next_work(&report, &next));
+}
+
+Test(bench_page, shows_an_encoder_too)
+{
+    char name[] = "d";
+    bench_model m = model_of(0, true);
+    bench_row row = row_of(8, 4, 3, BENCH_FORWARD, 1.0);
+    row.shape.level = BENCH_ENCODER;
+    row.shape.model = &m;
+    row.shape.load = (bench_load){.batches = 1, .sequences = 2, .length = 4, .tokens = 8};
+    bench_device device = {.name = name, .platform = name, .driver = name,
+                           .peak = {10.0, 1.0}, .rows = &row, .count = 1};
+    bench_report report = {.level = BENCH_ENCODER, .date = "today", .devices = &device,
+                           .device_count = 1};
+    static char page[1 << 16];
+    FILE *stream = fmemopen(page, sizeof page, "w");
+    cr_assert(bench_page_print(&report, stream));
+    fclose(stream);
+    cr_expect_not_null(strstr(page, "2 × 4 tokens, m, houlsby"));
+    cr_expect_not_null(strstr(page, "tokens/s"));
 }
 
 Test(bench_page, escapes_what_it_did_not_write_itself)

@@ -1,135 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The encoder on the device, by each engine, beside AdapterHub's numbers and beside itself. */
-#include "support/compare.h"
+/* The encoder on the device, by each engine, beside AdapterHub's numbers. */
 #include "support/device.h"
-#include "support/tiny.h"
+#include "support/encoder_case.h"
 
-#include <criterion/parameterized.h>
+#include <criterion/criterion.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* An encoder with a set of adapters, ready for the texts of a folder. */
-typedef struct device_case {
-    adcl_context *ctx;
-    adcl_test_tiny *tiny;
-    adcl_encoder *encoder;
-    adcl_adapter_set *set;
-    adcl_encoder_workspace *ws;
-    adcl_tensor *logits, *dlogits, *labels, *value;
-    adcl_loss *loss;
-} device_case;
-
-static adcl_context *context_of(adcl_engine engine)
-{
-    adcl_context_params params = ADCL_CONTEXT_PARAMS_INIT;
-    params.engine = engine;
-    return adcl_test_context_create_with(&params);
-}
-
-static void make_workspace(device_case *c, size_t max_tokens, size_t max_sequences, adcl_mode mode)
-{
-    adcl_encoder_workspace_params params = ADCL_ENCODER_WORKSPACE_PARAMS_INIT;
-    params.max_tokens = max_tokens;
-    params.max_sequences = max_sequences;
-    params.mode = mode;
-    params.keep_hidden = 1;
-    adcl_encoder_workspace_destroy(&c->ws);
-    ADCL_TEST_OK(c->ctx,
-                 adcl_encoder_workspace_create(&c->ws, c->ctx, c->encoder, c->set, &params));
-}
-
-static void make_loss(device_case *c)
-{
-    size_t labels = adcl_adapter_set_describe(c->set)->labels, sequences = c->tiny->sequences;
-    adcl_loss_params params = ADCL_LOSS_PARAMS_INIT;
-    params.max_rows = sequences;
-    params.cols = labels;
-    ADCL_TEST_OK(c->ctx, adcl_loss_create(&c->loss, c->ctx, &params));
-    c->logits = adcl_test_tensor_create(c->ctx, sequences, labels, NULL);
-    c->dlogits = adcl_test_tensor_create(c->ctx, sequences, labels, NULL);
-    c->value = adcl_test_tensor_create(c->ctx, 1, 1, NULL);
-    c->labels = adcl_test_indices_create(c->ctx, sequences, c->tiny->labels);
-}
-
-static device_case open_case(adcl_engine engine, const char *model, const char *name)
-{
-    device_case c = {.ctx = context_of(engine), .tiny = adcl_test_tiny_open(model, name)};
-    adcl_encoder_params params = ADCL_ENCODER_PARAMS_INIT;
-    params.mode = ADCL_TRAINING;
-    ADCL_TEST_OK(c.ctx, adcl_encoder_load(&c.encoder, c.ctx, adcl_test_tiny_model_folder(model),
-                                          &params));
-    ADCL_TEST_OK(c.ctx, adcl_adapter_set_load(&c.set, c.ctx, c.encoder,
-                                              adcl_test_tiny_adapter_folder(model, name)));
-    make_workspace(&c, c.tiny->tokens + 3, c.tiny->sequences + 1, ADCL_TRAINING);
-    make_loss(&c);
-    return c;
-}
-
-static void close_case(device_case *c)
-{
-    adcl_loss_destroy(&c->loss);
-    adcl_tensor_destroy(&c->logits);
-    adcl_tensor_destroy(&c->dlogits);
-    adcl_tensor_destroy(&c->value);
-    adcl_tensor_destroy(&c->labels);
-    adcl_encoder_workspace_destroy(&c->ws);
-    adcl_adapter_set_destroy(&c->set);
-    adcl_encoder_destroy(&c->encoder);
-    adcl_test_tiny_close(c->tiny);
-    adcl_context_destroy(&c->ctx);
-}
-
-static adcl_encoder_batch batch_of(const adcl_test_tiny *tiny)
-{
-    return (adcl_encoder_batch){.sequences = tiny->sequences,
-                                .starts = tiny->starts,
-                                .ids = tiny->ids,
-                                .type_ids = tiny->type_ids};
-}
-
-static void run_case(device_case *c)
-{
-    const adcl_encoder_batch batch = batch_of(c->tiny);
-    ADCL_TEST_OK(c->ctx, adcl_encoder_forward(c->ctx, c->encoder, c->set, c->ws, &batch, c->logits));
-    ADCL_TEST_OK(c->ctx, adcl_loss_compute(c->ctx, c->loss, c->logits, c->labels, c->value,
-                                           c->dlogits));
-    ADCL_TEST_OK(c->ctx, adcl_parameters_zero_grad(c->ctx, adcl_adapter_set_parameters(c->set)));
-    ADCL_TEST_OK(c->ctx, adcl_encoder_backward(c->ctx, c->encoder, c->set, c->ws, c->dlogits));
-}
-
-/* ---- golden data ------------------------------------------------------------------------------ */
-
-static void check_outputs(device_case *c, const char *where, double tolerance)
-{
-    adcl_test_tiny *tiny = c->tiny;
-    size_t hidden = adcl_encoder_hidden_size(c->encoder);
-    for (size_t l = 0; l <= adcl_encoder_layers(c->encoder); l++)
-        cr_expect(adcl_test_tensor_close(c->ctx, adcl_test_label("%s hidden.%zu", where, l),
-                                         adcl_encoder_hidden(c->ws, l),
-                                         adcl_test_tiny_hidden(tiny, l, hidden), tolerance));
-    cr_expect(adcl_test_tensor_close(c->ctx, adcl_test_label("%s logits", where), c->logits,
-                                     adcl_test_tiny_logits(tiny, adcl_tensor_cols(c->logits)),
-                                     tolerance));
-    double loss = adcl_test_tiny_loss(tiny);
-    cr_expect(adcl_test_tensor_close(c->ctx, adcl_test_label("%s loss", where), c->value, &loss,
-                                     tolerance));
-}
-
-static void check_gradients(device_case *c, const char *where, double tolerance)
-{
-    const adcl_parameters *set = adcl_adapter_set_parameters(c->set);
-    cr_expect_eq(adcl_parameters_count(set), adcl_test_tiny_gradient_count(c->tiny), "%s", where);
-    for (size_t i = 0; i < adcl_parameters_count(set); i++) {
-        const adcl_parameter *p = adcl_parameters_get(set, i);
-        size_t rows = adcl_tensor_rows(p->value), cols = adcl_tensor_cols(p->value);
-        cr_expect(adcl_test_tensor_close(
-            c->ctx, adcl_test_label("%s gradient of %s", where, p->name), p->gradient,
-            adcl_test_tiny_gradient(c->tiny, p->name, rows, cols), tolerance));
-    }
-}
-
-/* Ours adds in another order than theirs does; without the last layer norm values grow to thousands. */
+/* Ours adds in another order than theirs does; without the last layer norm values grow to
+ * thousands. */
 static double tolerance_of(const char *name)
 {
     return strcmp(name, "no_ln_after") == 0 ? 2e-3 : 1e-5;
@@ -137,17 +17,7 @@ static double tolerance_of(const char *name)
 
 static void check_folders(adcl_engine engine)
 {
-    size_t folders = 0;
-    for (const char *const *f = adcl_test_tiny_folders; *f != NULL; f += 2, folders++) {
-        char where[128];
-        snprintf(where, sizeof where, "%s %s/%s", adcl_engine_name(engine), f[0], f[1]);
-        device_case c = open_case(engine, f[0], f[1]);
-        run_case(&c);
-        check_outputs(&c, where, tolerance_of(f[1]));
-        check_gradients(&c, where, tolerance_of(f[1]));
-        close_case(&c);
-    }
-    cr_expect_eq(folders, 17);
+    cr_expect_eq(adcl_test_encoder_check_folders(engine, adcl_test_tiny_folders, tolerance_of), 17);
 }
 
 Test(encoder, matches_adapterhub_by_packed_products)
@@ -163,4 +33,75 @@ Test(encoder, matches_adapterhub_by_clblast)
 Test(encoder, matches_adapterhub_on_the_host)
 {
     check_folders(ADCL_ENGINE_REFERENCE);
+}
+
+/* ---- the model's own dropout ------------------------------------------------------------------ */
+
+static float loss_of(adcl_test_encoder_case *c)
+{
+    const adcl_encoder_batch batch = {.sequences = c->tiny->sequences,
+                                      .starts = c->tiny->starts,
+                                      .ids = c->tiny->ids,
+                                      .type_ids = c->tiny->type_ids};
+    float value;
+    adcl_encoder_workspace_set_dropout_step(c->ws, 5, 7);
+    ADCL_TEST_OK(c->ctx, adcl_encoder_forward(c->ctx, c->encoder, c->set, c->ws, &batch, c->logits));
+    ADCL_TEST_OK(c->ctx, adcl_loss_compute(c->ctx, c->loss, c->logits, c->labels, c->value,
+                                           c->dlogits));
+    ADCL_TEST_OK(c->ctx, adcl_tensor_read(c->ctx, c->value, &value, sizeof value));
+    return value;
+}
+
+/* The parameter moved by `step` along its gradient, and the loss there. */
+static float loss_along(adcl_test_encoder_case *c, const adcl_parameter *p, const float *at,
+                        const float *gradient, size_t count, float step)
+{
+    float *moved = malloc(count * sizeof *moved);
+    cr_assert_not_null(moved);
+    for (size_t i = 0; i < count; i++) moved[i] = at[i] + step * gradient[i];
+    ADCL_TEST_OK(c->ctx, adcl_tensor_write(c->ctx, p->value, moved, count * sizeof *moved));
+    free(moved);
+    return loss_of(c);
+}
+
+/* d loss / d step = ‖gradient‖². */
+static void check_slope(adcl_test_encoder_case *c, const adcl_parameter *p)
+{
+    size_t count = adcl_tensor_rows(p->value) * adcl_tensor_cols(p->value);
+    float *at = adcl_test_tensor_read(c->ctx, p->value);
+    float *gradient = adcl_test_tensor_read(c->ctx, p->gradient);
+    double square = 0.0;
+    for (size_t i = 0; i < count; i++) square += (double)gradient[i] * (double)gradient[i];
+    float step = (float)(2e-3 / sqrt(square + 1e-12)); /* the parameter moves by 2e-3 */
+    double rise = (double)loss_along(c, p, at, gradient, count, step) -
+                  (double)loss_along(c, p, at, gradient, count, -step);
+    double slope = rise / (2.0 * (double)step);
+    /* Losses are floats near 1: their difference is good to 2e-7, of a rise of 4e-3·‖gradient‖. */
+    cr_expect_leq(fabs(slope - square), 0.02 * square + 1e-4 * sqrt(square), "%s: %g, expected %g",
+                  p->name, slope, square);
+    ADCL_TEST_OK(c->ctx, adcl_tensor_write(c->ctx, p->value, at, count * sizeof *at));
+    free(at);
+    free(gradient);
+}
+
+Test(encoder, gradients_under_the_models_dropout_are_those_of_its_masks)
+{
+    adcl_test_encoder_case c =
+        adcl_test_encoder_case_open(ADCL_ENGINE_FUSED, "bert", "houlsby");
+    float without = loss_of(&c);
+    adcl_encoder_workspace_params params = ADCL_ENCODER_WORKSPACE_PARAMS_INIT;
+    params.max_tokens = c.tiny->tokens;
+    params.mode = ADCL_TRAINING;
+    params.model_dropout = 1;
+    adcl_encoder_workspace_destroy(&c.ws);
+    ADCL_TEST_OK(c.ctx, adcl_encoder_workspace_create(&c.ws, c.ctx, c.encoder, c.set, &params));
+    float with = loss_of(&c);
+    cr_expect_neq(with, without);
+    cr_expect_eq(with, loss_of(&c), "the same step has the same masks");
+    ADCL_TEST_OK(c.ctx, adcl_parameters_zero_grad(c.ctx, adcl_adapter_set_parameters(c.set)));
+    ADCL_TEST_OK(c.ctx, adcl_encoder_backward(c.ctx, c.encoder, c.set, c.ws, c.dlogits));
+    const adcl_parameters *set = adcl_adapter_set_parameters(c.set);
+    for (size_t i = 0; i < adcl_parameters_count(set); i++)
+        check_slope(&c, adcl_parameters_get(set, i));
+    adcl_test_encoder_case_close(&c);
 }

@@ -13,7 +13,9 @@
 #include "faults/memory_faults.h"
 #include "faults/opencl_faults.h"
 
+#include "encoder/adapter_folder.h"
 #include "encoder/encoder_reference.h"
+#include "encoder/model_weights.h"
 
 #include <adapter_cl/adapter_cl.h>
 
@@ -54,7 +56,8 @@ typedef struct world {
 } world;
 
 /* In the working folder, named after the sweep, so that sweeps may run at the same time. */
-static char adapter_path[64], checkpoint_path[64], cache_path[64], model_path[64], set_path[64];
+static char adapter_path[64], checkpoint_path[64], cache_path[64], model_path[64];
+static char native_path[64], folder_path[64], set_path[64];
 
 /* Ends the program with a sentence unless `condition` holds. */
 static void require(bool condition, const char *format, ...)
@@ -156,6 +159,61 @@ static adcl_status run_reference_encoder(world *w)
     adcl__host_set_release(&r.gradients);
     adcl__host_set_release(&r.set);
     adcl__model_weights_release(&r.model);
+    return status;
+}
+
+/* A model or a folder of tests/golden; valid until four more are asked for. */
+static const char *golden(const char *name)
+{
+    static char paths[4][512];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/tiny/%s", getenv("ADCL_TEST_DATA"), name);
+    return path;
+}
+
+static adcl_status load_model_weights(world *w)
+{
+    adcl__model_weights weights;
+    ADCL_TRY(adcl__model_weights_load(&weights, golden("bert"), &w->error));
+    adcl__model_weights_release(&weights);
+    return ADCL_OK;
+}
+
+/* Both forms of weights, and a map of reduction factors. */
+static adcl_status read_folders(world *w)
+{
+    static const char *const names[] = {"bert/adapters/ln_before", "bert/adapters/gated"};
+    for (size_t i = 0; i < 2; i++) {
+        adcl__host_set set;
+        ADCL_TRY(adcl__adapter_folder_read(&set, golden(names[i]), NULL, &w->error));
+        adcl__host_set_release(&set);
+    }
+    return ADCL_OK;
+}
+
+/* Few tensors: every file that is written is synced, which takes long. */
+static adcl_status write_folder(world *w)
+{
+    const adcl__model_config model = {.hidden_size = HIDDEN, .layers = 1};
+    adcl_adapter_set_params params;
+    adcl__host_set set;
+    ADCL_TRY(adcl_adapter_set_preset("none", &params, &w->error));
+    params.labels = CLASSES;
+    params.head_layers = 1;
+    ADCL_TRY(adcl__host_set_create(&set, &model, &params, &w->error));
+    adcl_status status = adcl__adapter_folder_write(&set, folder_path, &model, &w->error);
+    adcl__host_set_release(&set);
+    return status;
+}
+
+static adcl_status extract_adapter(world *w)
+{
+    adcl_adapter_folder *folder = NULL;
+    ADCL_TRY(adcl_adapter_folder_load(&folder, golden("bert/adapters/a name with spaces"),
+                                      &w->error));
+    adcl_status status = adcl_adapter_folder_extract(folder, 0, native_path, &w->error);
+    adcl_adapter_folder_destroy(&folder);
     return status;
 }
 
@@ -485,6 +543,10 @@ static const stage library[] = {
     STAGE(encode_pair, true),
     STAGE(read_model_config, true),
     STAGE(run_reference_encoder, false),
+    STAGE(load_model_weights, false),
+    STAGE(read_folders, false),
+    STAGE(write_folder, false),
+    STAGE(extract_adapter, false),
     STAGE(open_context, true),
     STAGE(share_context, true),
     STAGE(create_adapter, true),
@@ -748,6 +810,8 @@ int main(int argc, char **argv)
              lasting);
     snprintf(cache_path, sizeof cache_path, "faults-%s-%d.cache", faults->what, lasting);
     snprintf(model_path, sizeof model_path, "faults-%s-%d.model", faults->what, lasting);
+    snprintf(native_path, sizeof native_path, "faults-%s-%d.native", faults->what, lasting);
+    snprintf(folder_path, sizeof folder_path, "faults-%s-%d.folder", faults->what, lasting);
     snprintf(set_path, sizeof set_path, "faults-%s-%d.set", faults->what, lasting);
     make_model();
     remove_folder(cache_path); /* of a run that was killed */
@@ -759,6 +823,10 @@ int main(int argc, char **argv)
     remove_model();
     remove(adapter_path);
     remove(checkpoint_path);
+    remove(native_path);
+    size_t written = remove_folder(folder_path);
+    require(written == 2, "%s: expected the two files of a head, got %zu: a write that failed left "
+            "another", folder_path, written);
     size_t saved = remove_folder(set_path), cached = remove_folder(cache_path);
     require(saved == 5, "%s: expected five files, got %zu: a save that failed left another", set_path,
             saved);

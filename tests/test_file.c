@@ -222,3 +222,49 @@ Test(new_file, is_removed_when_it_cannot_take_its_place)
     cr_expect_null(file);
     cr_expect_eq(adcl_test_file_count(), 1);
 }
+
+/* ---- views and removal -----------------------------------------------------------------------*/
+
+TestSuite(file_view, .init = adcl_test_folder_create, .fini = adcl_test_folder_remove);
+
+/* A small file is read, a large one mapped; both stay as they are when another takes their name. */
+Test(file_view, outlives_the_name_of_its_file)
+{
+    static const size_t sizes[] = {0, 1, 4096, ((size_t)1 << 20) + 3};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const char *path = adcl_test_path("a");
+        adcl__file_view view;
+        unsigned char *bytes = malloc(sizes[i] + 1);
+        cr_assert_not_null(bytes);
+        for (size_t j = 0; j < sizes[i]; j++) bytes[j] = (unsigned char)(j * 31);
+        adcl_test_file_write(path, bytes, sizes[i]);
+        cr_assert_eq(adcl__file_view_open(&view, path, &error), ADCL_OK, "%s", error.message);
+        cr_assert_eq(write_text(path, "another"), ADCL_OK);
+        cr_expect_eq(view.size, sizes[i]);
+        cr_expect_eq(view.mapped, i == 3);
+        cr_expect(memcmp(view.bytes, bytes, sizes[i]) == 0);
+        adcl__file_view_close(&view);
+        cr_expect_null(view.bytes);
+        adcl__file_view_close(&view);
+        free(bytes);
+    }
+}
+
+Test(file_view, refuses_what_is_no_file)
+{
+    adcl__file_view view;
+    cr_expect_eq(adcl__file_view_open(&view, adcl_test_path("none"), &error), ADCL_ERR_FILE);
+    cr_expect_eq(error.native_code, ENOENT);
+    cr_expect_eq(adcl__file_view_open(&view, adcl_test_path(""), &error), ADCL_ERR_FILE);
+    cr_expect_null(view.bytes);
+}
+
+Test(file_view, files_are_removed_whether_they_are_there_or_not)
+{
+    const char *path = adcl_test_path("a");
+    adcl_test_file_write(path, "x", 1);
+    cr_expect_eq(adcl__file_remove(path, &error), ADCL_OK);
+    cr_expect_eq(adcl_test_file_count(), 0);
+    cr_expect_eq(adcl__file_remove(path, &error), ADCL_OK);
+    cr_expect_eq(adcl__file_remove(adcl_test_path(""), &error), ADCL_ERR_FILE);
+}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is measured: a pass of one adapter at one shape, from text files."""
+"""What is measured: a pass of one adapter at one shape, from text files; or a pass of an encoder
+with adapters over batches of tokens."""
 
 import typing
 
@@ -9,21 +10,98 @@ OURS_ALONE = ("latency", "start", "start_cold", "start_warm")
 ACTIVATIONS = ("relu", "gelu", "silu", "tanh")
 
 
+def milliseconds(seconds):
+    """Three digits, never with an exponent."""
+    value = 1e3 * seconds
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+
+
 class Shape(typing.NamedTuple):
+    """Of one adapter. What a shape must know: how a table, a JSON row, a worker and a sentence show
+    it, how a time is shown, and how many FLOP a pass has."""
     rows: int
     hidden: int
     bottleneck: int
     activation: str
 
+    HEADS = ("N", "D", "R", "activation")
+
+    def cells(self):
+        return list(map(str, self))
+
+    def as_json(self):
+        return {"n": self.rows, "d": self.hidden, "r": self.bottleneck,
+                "activation": self.activation}
+
+    def words(self):
+        return f"{self.rows} {self.hidden} {self.bottleneck} {self.activation}"
+
+    def sentence(self):
+        return f"({self.rows}, {self.hidden}, {self.bottleneck}), {self.activation}"
+
+    def figure(self, seconds):
+        return milliseconds(seconds)
+
+    def flop(self, pass_name):
+        """As `adapter-cl bench` counts; a step's loss, clipping and update are not counted."""
+        factor = 4 if pass_name == "forward" else 12
+        return factor * self.rows * self.hidden * self.bottleneck
+
+
+class Batches(typing.NamedTuple):
+    """Of an encoder: `sequences` of `length` tokens, or of texts (length 0) in several batches. A
+    pass is all of them; padding is no token."""
+    sequences: int
+    length: int
+    batches: int
+    tokens: int
+
+    HEADS = ("batch", "tokens")
+
+    def cells(self):
+        return [self.sentence(), str(self.tokens)]
+
+    def as_json(self):
+        return {"sequences": self.sequences, "length": self.length or None,
+                "batches": self.batches, "tokens": self.tokens}
+
+    def words(self):
+        return f"{self.sequences} {self.length}"
+
+    def sentence(self):
+        if self.length:
+            return f"{self.sequences} × {self.length}"
+        return f"{self.batches} × {self.sequences} texts"
+
+    def figure(self, seconds):
+        """Tokens a second; of a single sequence the milliseconds too, for somebody waits for it."""
+        rate = f"{self.tokens / seconds:,.0f}"
+        return f"{rate} ({milliseconds(seconds)} ms)" if self.tokens == self.length else rate
+
+    def flop(self, pass_name):
+        """adapter-cl bench counts them from the model's sizes."""
+        del pass_name
+
 
 class Case(typing.NamedTuple):
     pass_name: str
-    shape: Shape
+    shape: typing.Any
 
     def flop(self):
-        """As `adapter-cl bench` counts; a step's loss, clipping and update are not counted."""
-        factor = 4 if self.pass_name == "forward" else 12
-        return factor * self.shape.rows * self.shape.hidden * self.shape.bottleneck
+        return self.shape.flop(self.pass_name)
+
+
+# What an encoder does: training, inference, and inference without adapters and head.
+ENCODER_PASSES = ("step", "forward", "base")
+ENCODER_SIZES = ((1, 16), (32, 16), (32, 64), (16, 128))
+
+
+def encoder_cases(sizes, texts, batch):
+    """`texts`: the tokens of each text, a whole number of batches of them."""
+    shapes = [Batches(sequences, length, 1, sequences * length) for sequences, length in sizes]
+    if texts:
+        shapes.append(Batches(batch, 0, len(texts) // batch, sum(map(len, texts))))
+    return [Case(name, shape) for shape in shapes for name in ENCODER_PASSES]
 
 
 def parse_line(line):

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 
+from cases import Case
 from results import Column, Sample, sample_of
 
 # Compilers take their time; a peer that takes longer is hung.
@@ -20,7 +21,8 @@ SETTLE_SECONDS = 0.05
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
                     "POCL_MAX_PTHREAD_COUNT")
-BENCH_PASSES = {"forward": "forward", "forward+backward": "forward_backward", "step": "step"}
+BENCH_PASSES = {"forward": "forward", "forward+backward": "forward_backward", "step": "step",
+                "base": "base"}
 
 
 class Missing(Exception):
@@ -66,8 +68,7 @@ class Worker:
 
     def measure_pass(self, shape, pass_name, repeats):
         try:
-            self.process.stdin.write(f"run {pass_name} {shape.rows} {shape.hidden} "
-                                     f"{shape.bottleneck} {shape.activation} {repeats}\n".encode())
+            self.process.stdin.write(f"run {pass_name} {shape.words()} {repeats}\n".encode())
             answer = self.read_answer()
         except BrokenPipeError:
             return self.why_it_ended()
@@ -140,8 +141,6 @@ class Bench:
     def measure(self, shape, passes, repeats):
         """Of its own it chooses the repeats."""
         del repeats
-        if shape.activation != "relu" and not self.knows_passes:
-            return dict.fromkeys(passes, "this adapter-cl bench measures relu only")
         try:
             rows = self.measure_rows(shape, passes)
         except (Missing, subprocess.TimeoutExpired) as reason:
@@ -151,6 +150,14 @@ class Bench:
 
     def measure_rows(self, shape, passes):
         """{pass as bench names it: Sample}"""
+        rows = self.rows_of(shape, passes)
+        for row in rows:
+            self.see_peak(row["peak_gflops"])
+        return {row["pass"]: sample_of_row(row) for row in rows if row["engine"] == self.engine}
+
+    def rows_of(self, shape, passes):
+        if shape.activation != "relu" and not self.knows_passes:
+            raise Missing("this adapter-cl bench measures relu only")
         line = f"{shape.rows} {shape.hidden} {shape.bottleneck}"
         if self.knows_passes:
             line += f" {','.join(BENCH_PASSES[name] for name in passes)} {shape.activation}"
@@ -158,13 +165,33 @@ class Bench:
             print(line, file=shapes, flush=True)
             printed = self.run("bench", "adapter", "--shapes", shapes.name, "-o", "jsonl",
                                "--engine", self.engine, "--device", self.device)
-        rows = [json.loads(text) for text in printed.splitlines()]
-        for row in rows:
-            self.see_peak(row["peak_gflops"])
-        return {row["pass"]: sample_of_row(row) for row in rows if row["engine"] == self.engine}
+        return [json.loads(text) for text in printed.splitlines()]
 
     def close(self):
         pass
+
+
+class EncoderBench(Bench):
+    """The same for an encoder; how many FLOP there are goes to see_flop."""
+
+    def __init__(self, task, see_flop, *arguments):
+        super().__init__(*arguments)
+        self.task = task
+        self.see_flop = see_flop
+
+    def rows_of(self, shape, passes):
+        what = ["--sizes", f"{shape.sequences}x{shape.length}"] if shape.length else [
+            "--sizes", "none", "--input", self.task.texts_path, "--batch", str(shape.sequences),
+            "--batches", str(shape.batches)]
+        printed = self.run("bench", "encoder", "--model", self.task.model, "--config",
+                           self.task.config, *what, "--passes", ",".join(passes), "-o", "jsonl",
+                           "--engine", self.engine, "--device", self.device)
+        rows = [json.loads(text) for text in printed.splitlines()]
+        for row in rows:
+            if row["tokens"] != shape.tokens:
+                raise Missing(f"expected {shape.tokens} tokens, got {row['tokens']}")
+            self.see_flop(Case(row["pass"], shape), 1e6 * row["gflops"] * row["ms_median"])
+        return rows
 
 
 def sample_of_row(row):
@@ -198,6 +225,33 @@ PEER_TITLES = {
 }
 ENGINES = ("fused", "gemm")
 NAMES = (*PEER_TITLES, "clblast", *ENGINES, *(f"{engine}-basic" for engine in ENGINES))
+
+
+# The same for an encoder with adapters. The last two have no adapters: they run the model alone.
+ENCODER_TITLES = {
+    "adapterhub": "AdapterHub",
+    "adapterhub-dropout": "AdapterHub, dropout",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+}
+ENCODER_NAMES = (*ENCODER_TITLES, *ENGINES)
+# gemm takes minutes where fused takes seconds.
+ENCODER_DEFAULT = (*ENCODER_TITLES, "fused")
+
+
+def title_of(name):
+    return ENCODER_TITLES.get(name) or PEER_TITLES.get(name, name)
+
+
+def start_encoder(name, machine, setup, results):
+    """The contestant of that name; Missing with the reason. `setup` also has an EncoderTask."""
+    if name in ENCODER_TITLES:
+        command = [setup.python, str(HERE / "worker.py"), name, str(machine.threads),
+                   setup.task.path]
+        return Worker(ENCODER_TITLES[name], command, machine)
+    program = find(setup.build_dir / "src/cli/adapter-cl")
+    return EncoderBench(setup.task, results.see_flop, name, program, name, setup.device, machine,
+                        lambda gflops: results.see_peak(machine.threads, gflops))
 
 
 def start(name, machine, setup, see_peak):

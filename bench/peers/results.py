@@ -8,6 +8,7 @@ import typing
 
 BEGIN_MARKER = "<!-- peers:begin -->"
 END_MARKER = "<!-- peers:end -->"
+ENCODER_MARKERS = ("<!-- encoder-peers:begin -->", "<!-- encoder-peers:end -->")
 
 
 class Sample(typing.NamedTuple):
@@ -52,6 +53,7 @@ class Results:
         self.command = command
         self.notes = []    # sentences below the table's heading
         self.peaks = {}
+        self.flops = {}    # {case: FLOP of a pass}, where the case does not know them itself
         self.columns = []
         self.skipped = []  # sentences: who, and why
         self._rounds = {}  # {(case, threads): {column: [Sample]}}, in the order of measuring
@@ -67,6 +69,9 @@ class Results:
 
     def see_peak(self, threads, gflops):
         self.peaks[threads] = max(gflops, self.peaks.get(threads, 0.0))
+
+    def see_flop(self, case, flop):
+        self.flops[case] = flop
 
     def lines(self):
         """(case, threads, {column: Sample}) for each line of the table."""
@@ -105,19 +110,22 @@ class Results:
         return "\n".join(text) + "\n"
 
     def table(self):
-        """Milliseconds; the fastest of each line in bold."""
+        """Times, or rates, as the shape shows them; the fastest of each line in bold."""
         columns = sorted(self.columns, key=lambda column: column.ours)
-        head = ["pass", "N", "D", "R", "activation", "threads", *(c.title for c in columns),
+        heads = next((case.shape.HEADS for case, _, _ in self.lines()), ())
+        head = ["pass", *heads, "threads", *(c.title for c in columns),
                 "best peer ÷ ours", "of peak"]
         body = []
         for case, threads, samples in self.lines():
             first = min(samples.values(), default=None)
-            cells = [case.pass_name, *map(str, case.shape), str(threads)]
+            cells = [case.pass_name, *case.shape.cells(), str(threads)]
             for column in columns:
-                cell = milliseconds(samples.get(column))
+                sample = samples.get(column)
+                cell = case.shape.figure(sample.median) if sample else "–"
                 cells.append(f"**{cell}**" if first and samples.get(column) == first else cell)
             ratio = ours_against_best(samples)
-            share = share_of_peak(case, samples, self.peaks.get(threads))
+            share = share_of_peak(case.flop() or self.flops.get(case), samples,
+                                  self.peaks.get(threads))
             body.append(cells + [f"{ratio:.2f}" if ratio else "–",
                                  f"{share:.2f}" if share else "–"])
         return align(head, body)
@@ -131,10 +139,7 @@ def json_row(case, threads, column, sample):
     return {
         "peer": column.name,
         "pass": case.pass_name,
-        "n": case.shape.rows,
-        "d": case.shape.hidden,
-        "r": case.shape.bottleneck,
-        "activation": case.shape.activation,
+        **case.shape.as_json(),
         "threads": threads,
         "median_s": six_digits(sample.median),
         "spread_s": six_digits(sample.spread),
@@ -144,14 +149,6 @@ def json_row(case, threads, column, sample):
 
 def six_digits(value):
     return float(f"{value:.6g}")
-
-
-def milliseconds(sample):
-    """Three digits, never with an exponent."""
-    if sample is None:
-        return "–"
-    value = 1e3 * sample.median
-    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def best(samples, ours):
@@ -167,16 +164,16 @@ def ours_against_best(samples):
     return theirs / mine if mine and theirs else None
 
 
-def share_of_peak(case, samples, peak):
+def share_of_peak(flop, samples, peak):
     mine = best(samples, True)
-    return 1e-9 * case.flop() / mine / peak if mine and peak else None
+    return 1e-9 * flop / mine / peak if mine and peak and flop else None
 
 
 def align(head, body):
     """A Markdown table that also reads well as plain text: words left, numbers right."""
     # A rule is at least a dash and a colon.
     widths = [max(2, *(len(row[i]) for row in [head, *body])) for i in range(len(head))]
-    words = {"pass", "activation"}
+    words = {"pass", "activation", "batch"}
     rule = [f":{'-' * (w - 1)}" if h in words else f"{'-' * (w - 1)}:"
             for h, w in zip(head, widths)]
 
@@ -205,10 +202,10 @@ def write_file(path, text):
         raise
 
 
-def replace_between_markers(page, text):
+def replace_between_markers(page, text, markers=(BEGIN_MARKER, END_MARKER)):
     """The page with `text` between its markers; ValueError when it does not have them."""
-    before, begin, rest = page.partition(BEGIN_MARKER)
-    _, end, after = rest.partition(END_MARKER)
+    before, begin, rest = page.partition(markers[0])
+    _, end, after = rest.partition(markers[1])
     if not begin or not end:
-        raise ValueError(f"expected the lines {BEGIN_MARKER} and {END_MARKER}")
+        raise ValueError(f"expected the lines {markers[0]} and {markers[1]}")
     return f"{before}{begin}\n\n{text}\n{end}{after}"

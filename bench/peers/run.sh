@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The same adapters in PyTorch, JAX, ONNX Runtime, OpenVINO, NumPy, CLBlast alone and ours, measured
-# in turns on this machine; one table. Builds adapter-cl and makes the virtual environment of the
-# peers first, where they are missing. A peer that cannot be installed is left out, by name.
+# in turns on this machine; one table. With --encoder DIR the same for a model with adapters:
+# PyTorch with AdapterHub's `adapters`, ONNX Runtime, OpenVINO and ours. Builds adapter-cl and makes
+# the virtual environment of the peers first, where they are missing. A peer that cannot be
+# installed is left out, by name.
 #
 #   usage: bench/peers/run.sh [OPTION…]     --help lists them
 set -eu

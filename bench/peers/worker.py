@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """One peer in a process of its own, which lives as long as the comparison.
 
-    usage: worker.py PEER THREADS
+    usage: worker.py PEER THREADS [TASK.json]
 
 It first writes a line {"peer": "NumPy 2.4.1"} or {"missing": "why"}. Then it answers each line
     run PASS ROWS HIDDEN BOTTLENECK ACTIVATION REPEATS
+or, with a task, which is an encoder's (encoder_task.py),
+    run PASS SEQUENCES LENGTH REPEATS
 on standard input by a line {"times": [seconds of one pass, ...]} or {"skipped": "why"}."""
 
 import gc
@@ -30,6 +32,15 @@ PEERS = {
 }
 
 
+# The same for an encoder with adapters.
+ENCODER_PEERS = {
+    "adapterhub": ("peer_adapterhub", {"dropout": False}),
+    "adapterhub-dropout": ("peer_adapterhub", {"dropout": True}),
+    "onnxruntime": ("peer_encoder_onnxruntime", {}),
+    "openvino": ("peer_encoder_openvino", {}),
+}
+
+
 class Unsupported(Exception):
     """This peer cannot do this pass; the sentence says why."""
 
@@ -52,28 +63,35 @@ class Pass:
         pass
 
 
+def adapter_problem(rows, hidden, bottleneck, activation):
+    from problem import Problem
+    return Problem(int(rows), int(hidden), int(bottleneck), activation)
+
+
 class Worker:
-    def __init__(self, peer):
+    """make_problem(*words of the shape) gives the numbers, and what is right."""
+
+    def __init__(self, peer, make_problem):
         self.peer = peer
+        self.make_problem = make_problem
         self.shape = None
         self.problem = None
         self.ready = {}  # {pass: Pass}, of this shape only
 
     def answer(self, words):
-        command, pass_name, *sizes, activation, repeats = words
+        command, pass_name, *shape, repeats = words
         if command != "run":
             raise ValueError(f"unknown command {command}")
         try:
-            prepared = self.prepare(pass_name, (*map(int, sizes), activation))
+            prepared = self.prepare(pass_name, shape)
         except Unsupported as reason:
             return {"skipped": str(reason)}
         return {"times": measure(prepared, int(repeats))}
 
     def prepare(self, pass_name, shape):
         if shape != self.shape:
-            from problem import Problem
             self.ready.clear()
-            self.problem = Problem(*shape)
+            self.problem = self.make_problem(*shape)
             self.shape = shape
         if pass_name not in self.ready:
             if pass_name not in self.peer.passes:
@@ -124,6 +142,17 @@ def take_standard_output():
     return answers
 
 
+def make_peer(name, threads, task=None):
+    """The peer, and what makes its problems."""
+    module, options = (ENCODER_PEERS if task else PEERS)[name]
+    problems = adapter_problem
+    if task:
+        from encoder_task import EncoderTask
+        options = {**options, "task": EncoderTask.read(task)}
+        problems = options["task"].problem
+    return importlib.import_module(module).Peer(threads=int(threads), **options), problems
+
+
 def main():
     # Found by the modules of the peers under its own name, too.
     sys.modules["worker"] = sys.modules["__main__"]
@@ -131,9 +160,8 @@ def main():
 
     def say(answer):
         answers.write(json.dumps(answer) + "\n")
-    module, options = PEERS[sys.argv[1]]
     try:
-        peer = importlib.import_module(module).Peer(threads=int(sys.argv[2]), **options)
+        peer, make_problem = make_peer(*sys.argv[1:])
     except BeginAgain as wish:
         os.dup2(answers.fileno(), 1)
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **wish.variables})
@@ -141,7 +169,7 @@ def main():
         say({"missing": first_line(error)})
         return
     say({"peer": peer.name})
-    worker = Worker(peer)
+    worker = Worker(peer, make_problem)
     for line in sys.stdin:
         try:
             say(worker.answer(line.split()))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* adapter_folder.h – AdapterHub folders as files: what is in them, and conversions from and to native
- * adapter files. Neither a model nor OpenCL is involved; encoder.h loads folders to run and train them.
- * docs/adapterhub.md */
+/* adapter_folder.h – AdapterHub folders as files: what is in them, and conversions from and to
+ * native adapter files. Neither a model nor OpenCL is involved; encoder.h loads folders to run and
+ * train them. docs/adapterhub.md */
 #ifndef ADAPTER_CL_ADAPTER_FOLDER_H
 #define ADAPTER_CL_ADAPTER_FOLDER_H
 
@@ -44,14 +44,14 @@ typedef struct adcl_adapter_folder_tensor {
     const adcl_safetensors_entry *entry;
 } adcl_adapter_folder_tensor;
 
-/* Reads the folder as adcl_adapter_set_load does, except that no model says how many layers there are:
- * as many as the files speak of. On failure *out is NULL. Errors: FILE, FORMAT, UNSUPPORTED,
+/* Reads the folder as adcl_adapter_set_load does, except that no model says how many layers there
+ * are: as many as the files speak of. On failure *out is NULL. Errors: FILE, FORMAT, UNSUPPORTED,
  * OUT_OF_HOST_MEMORY. */
 ADCL_API adcl_status adcl_adapter_folder_load(adcl_adapter_folder **out, const char *path,
                                               adcl_error *error);
 ADCL_API void adcl_adapter_folder_destroy(adcl_adapter_folder **folder);
 
-/* The options; borrowed, complete. layer_reduction_factors has adcl_adapter_folder_layers numbers. */
+/* The options; borrowed, complete. layer_reduction_factors has a number for each layer. */
 ADCL_API const adcl_adapter_set_params *adcl_adapter_folder_params(
     const adcl_adapter_folder *folder);
 ADCL_API const char *adcl_adapter_folder_model_type(const adcl_adapter_folder *folder);
@@ -81,9 +81,9 @@ ADCL_API int adcl_adapter_folder_tensor_get(const adcl_adapter_folder *folder, s
 
 /* ---- conversions -----------------------------------------------------------------------------*/
 
-/* Writes the folder with all weights as safetensors, names and numbers bit for bit and the JSON files as
- * they are: into the same folder, where the pickle form stays beside them, or into one without adapters
- * (made where it is not there). Errors: FILE, OUT_OF_HOST_MEMORY. */
+/* Writes the folder with all weights as safetensors, names and numbers bit for bit and the JSON
+ * files as they are: into the same folder, where the pickle form stays beside them, or into one
+ * without adapters (made where it is not there). Errors: FILE, OUT_OF_HOST_MEMORY. */
 ADCL_API adcl_status adcl_adapter_folder_save(const adcl_adapter_folder *folder, const char *path,
                                               adcl_error *error);
 
@@ -93,9 +93,9 @@ ADCL_API adcl_status adcl_adapter_folder_extract(const adcl_adapter_folder *fold
                                                  const char *path, adcl_error *error);
 
 /* Puts the adapter `adapter` of a native file in the place of one of the folder's: its file
- * adapter.safetensors is written again, all other tensors bit for bit. `folder` itself stays as it was
- * read. Errors: INVALID_ARGUMENT (another size or option than the folder has), UNSUPPORTED (weights in
- * the pickle form or not F32), FILE, OUT_OF_HOST_MEMORY. */
+ * adapter.safetensors is written again, all other tensors bit for bit. `folder` itself stays as it
+ * was read. Errors: INVALID_ARGUMENT (another size or option than the folder has), UNSUPPORTED
+ * (weights in the pickle form or not F32), FILE, OUT_OF_HOST_MEMORY. */
 ADCL_API adcl_status adcl_adapter_folder_replace(const adcl_adapter_folder *folder, size_t index,
                                                  const adcl_adapter_file *file, size_t adapter,
                                                  adcl_error *error);
@@ -112,11 +112,11 @@ typedef struct adcl_adapter_folder_target {
 #define ADCL_ADAPTER_FOLDER_TARGET_INIT                                                            \
     {sizeof(adcl_adapter_folder_target), 0, ADCL_PLACE_OUTPUT, 0, NULL}
 
-/* Makes a folder of one adapter of a native file, placed so that it computes what it does alone:
+/* Makes a folder of one adapter of a native file, placed so that it computes what it does alone,
  * y = x + u of what the layer's part gives, before the residual and the layer norm (`houlsby`'s
- * placement; `parallel` for a parallel one). All other layers of the model are left out. A set that the
- * folder holds is replaced. target NULL: the defaults. Errors: INVALID_ARGUMENT, UNSUPPORTED (an
- * activation that needs other shapes), FILE, OUT_OF_HOST_MEMORY. */
+ * placement; `parallel` for a parallel one). All other layers of the model are left out. A set that
+ * the folder holds is replaced. target NULL: the defaults. Errors: INVALID_ARGUMENT, UNSUPPORTED
+ * (an activation that needs other shapes), FILE, OUT_OF_HOST_MEMORY. */
 ADCL_API adcl_status adcl_adapter_folder_create(const char *path, const adcl_adapter_file *file,
                                                 size_t adapter,
                                                 const adcl_adapter_folder_target *target,

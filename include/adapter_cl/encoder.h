@@ -173,10 +173,12 @@ typedef struct adcl_encoder_workspace_params {
     size_t max_sequences; /* 0: max_tokens */
     adcl_mode mode;       /* training wants an encoder for training */
     int keep_hidden;      /* 1: adcl_encoder_hidden gives every layer's output, not the last only */
+    int model_dropout;    /* 1: in training, the model's own dropout is on, at the rates of config.json:
+                             of the embeddings, of what each sublayer gives, of attention's weights */
 } adcl_encoder_workspace_params;
 
 #define ADCL_ENCODER_WORKSPACE_PARAMS_INIT                                                         \
-    {sizeof(adcl_encoder_workspace_params), 0, 0, ADCL_INFERENCE, 0}
+    {sizeof(adcl_encoder_workspace_params), 0, 0, ADCL_INFERENCE, 0, 0}
 
 /* The memory of one batch in flight, for an encoder and a set (NULL: no adapters, no head) or any
  * other set of the same options. Thread-safety: one thread at a time. */

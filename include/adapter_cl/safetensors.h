@@ -31,9 +31,9 @@ typedef struct adcl_metadata {
     const char *value;
 } adcl_metadata;
 
-/* A file in memory: read, or mapped where it is large, so it must not be written over in place while
- * the object lives (this library never does: it renames). Thread-safety: reading an object from many
- * threads is fine. */
+/* A file in memory: read, or mapped where it is large, so it must not be written over in place
+ * while the object lives (this library never does: it renames). Thread-safety: reading an object
+ * from many threads is fine. */
 typedef struct adcl_safetensors adcl_safetensors;
 
 /* Errors: FILE, FORMAT, UNSUPPORTED (a dtype outside dtype.h), SIZE_OVERFLOW, OUT_OF_HOST_MEMORY.
@@ -65,9 +65,9 @@ ADCL_API adcl_status adcl_safetensors_save(const char *path,
                                            size_t metadata_count, adcl_error *error);
 
 /* Writes the file at `from` again with every F32 tensor as F16 or BF16, rounded to nearest; names,
- * shapes, metadata and all other tensors stay as they are. Errors: those of load and save; FORMAT (a
- * finite number that would become infinite: names the tensor), INVALID_ARGUMENT (another dtype, a file
- * without F32 tensors). */
+ * shapes, metadata and all other tensors stay as they are. Errors: those of load and save; FORMAT
+ * (a finite number that would become infinite: names the tensor), INVALID_ARGUMENT (another dtype,
+ * a file without F32 tensors). */
 ADCL_API adcl_status adcl_safetensors_convert(const char *from, const char *to, adcl_dtype dtype,
                                               adcl_error *error);
 

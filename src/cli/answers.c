@@ -87,8 +87,7 @@ static void print_tsv(const answer_style *style, const adcl_text_span *text,
 static json_t *describe_logits(const float *logits, size_t count)
 {
     json_t *array = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(array, json_finite((double)logits[i]));
+    for (size_t i = 0; i < count; i++) json_array_append_new(array, json_finite((double)logits[i]));
     return array;
 }
 

@@ -24,8 +24,8 @@ answer_style answer_style_for(answer_format format, const class_names *classes, 
 
 /* What stands above the answers. */
 void answers_begin(const answer_style *style);
-/* The answer to a text, or to a pair (NULL: none): logits has one number for each class, or the value
- * of a regression. */
+/* The answer to a text, or to a pair (NULL: none): logits has one number for each class, or the
+ * value of a regression. */
 int answer_print(const session *s, const answer_style *style, const adcl_text_span *text,
                  const adcl_text_span *pair, const float *logits);
 

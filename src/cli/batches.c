@@ -141,8 +141,8 @@ void packed_pass_free(packed_pass *pass)
     *pass = (packed_pass){0};
 }
 
-size_t packed_pass_fill(packed_pass *pass, const token_list *list, const int32_t *order, size_t first,
-                        size_t last, adcl_encoder_batch *batch)
+size_t packed_pass_fill(packed_pass *pass, const token_list *list, const int32_t *order,
+                        size_t first, size_t last, adcl_encoder_batch *batch)
 {
     size_t tokens = 0;
     for (size_t i = first; i < last; i++) {

@@ -5,6 +5,7 @@
 #include "bench/page.h"
 #include "bench/report.h"
 #include "bench/shapes.h"
+#include "cli/bench_encoder.h"
 #include "cli/bench_run.h"
 #include "cli/options.h"
 #include "cli/outputs.h"
@@ -32,6 +33,8 @@ typedef struct bench_options {
 typedef struct bench_job {
     session *s;
     const bench_options *o;
+    bench_encoder_options *encoder_options; /* of that level; NULL: it is the adapter's */
+    bench_encoder_job encoder;
     bench_shapes shapes;
     bench_baseline base;
     bench_report report;
@@ -50,9 +53,11 @@ static int combine(bench_job *job)
         for (size_t d = 0; d < o->hidden.count; d++)
             for (size_t r = 0; r < o->bottleneck.count; r++)
                 for (size_t n = 0; n < o->rows.count; n++) {
-                    bench_shape shape = {o->rows.values[n], o->hidden.values[d],
-                                         o->bottleneck.values[r], defaults->activations[a],
-                                         defaults->passes};
+                    bench_shape shape = {.rows = o->rows.values[n],
+                                         .hidden = o->hidden.values[d],
+                                         .bottleneck = o->bottleneck.values[r],
+                                         .activation = defaults->activations[a],
+                                         .passes = defaults->passes};
                     TRY_HOST(job->s, bench_shapes_add(&job->shapes, &shape, &job->s->error));
                 }
     return DONE;
@@ -68,6 +73,9 @@ static int prepare(bench_job *job)
         TRY_HOST(s, bench_baseline_load(o->compare_path, &job->base, &s->error));
     if (o->peers_path != NULL)
         TRY_HOST(s, bench_peers_load(o->peers_path, &job->report.peers, &s->error));
+    if (job->encoder_options != NULL)
+        return bench_encoder_prepare(s, &job->encoder, job->encoder_options, o->defaults.passes,
+                                     &job->shapes);
     if (o->shapes_path == NULL) return combine(job);
     TRY_HOST(s, bench_shapes_load(o->shapes_path, &o->defaults, &job->shapes, &s->error));
     return DONE;
@@ -125,7 +133,11 @@ static int bench(bench_job *job)
 {
     session *s = job->s;
     TRY(prepare(job));
-    TRY(bench_run_devices(s, &job->shapes, &job->o->engines, &job->report, &job->left_out));
+    const bench_subject *subject =
+        job->encoder_options != NULL ? &job->encoder.subject : &bench_adapter_subject;
+    job->report.level = subject->level;
+    TRY(bench_run_devices(s, subject, &job->shapes, &job->o->engines, &job->report,
+                          &job->left_out));
     if (job->o->compare_path != NULL) compare(job);
     if (!bench_report_print(&job->report, job->o->format, stdout))
         return session_fail(s, "the result could not be printed");
@@ -133,9 +145,10 @@ static int bench(bench_job *job)
     return judge(job);
 }
 
-static int run_job(session *s, const bench_options *o)
+static int run_job(session *s, const bench_options *o, bench_encoder_options *encoder_options)
 {
-    bench_job job = {.s = s, .o = o, .report = {.bench = "adapter", .date = job.date}};
+    bench_job job = {
+        .s = s, .o = o, .encoder_options = encoder_options, .report = {.date = job.date}};
     time_t now = time(NULL);
     struct tm utc;
     strftime(job.date, sizeof job.date, "%Y-%m-%d %H:%M UTC", gmtime_r(&now, &utc));
@@ -145,6 +158,7 @@ static int run_job(session *s, const bench_options *o)
     bench_peers_free(&job.report.peers);
     bench_baseline_free(&job.base);
     bench_shapes_free(&job.shapes);
+    bench_encoder_job_free(&job.encoder);
     return status;
 }
 
@@ -169,14 +183,14 @@ static int read_activations(session *s, const char *names, bench_defaults *out)
 }
 
 /* What was given as text, before it is understood. */
-typedef struct bench_texts {
+typedef struct given_texts {
     const char *passes;
     const char *activations;
     const char *engine;
     const char *format;
-} bench_texts;
+} given_texts;
 
-static int understand(session *s, const bench_texts *texts, bench_options *o)
+static int understand(session *s, const given_texts *texts, bench_options *o)
 {
     if (texts->format != NULL && !bench_format_from_name(texts->format, &o->format))
         return session_misused(s, "option -o: expected md, csv, json or jsonl, got \"%s\"",
@@ -184,7 +198,7 @@ static int understand(session *s, const bench_texts *texts, bench_options *o)
     if (!bench_passes_from_names(texts->passes, &o->defaults.passes))
         return session_misused(
             s,
-            "option --passes: expected forward, forward_backward, step, latency, "
+            "option --passes: expected forward, forward_backward, step, latency, base, "
             "start or all, with commas between, got \"%s\"",
             texts->passes);
     if (o->fail_slower && o->compare_path == NULL)
@@ -193,14 +207,38 @@ static int understand(session *s, const bench_texts *texts, bench_options *o)
     return bench_engines_choose(s, texts->engine, &o->engines);
 }
 
-static int run_level(session *s, const char *level, const bench_options *o)
+/* Of an encoder gemm and reference take minutes, so they are measured only when they are asked
+ * for by name, gemm also by "all". */
+static void choose_encoder_engines(const char *name, bench_engines *engines)
 {
-    if (level == NULL || strcmp(level, "adapter") == 0) return run_job(s, o);
+    size_t kept = 0;
+    if (name == NULL) engines->count = 1;
+    if (name == NULL || strcmp(name, "all") != 0) return;
+    for (size_t i = 0; i < engines->count; i++)
+        if (engines->items[i] != ADCL_ENGINE_REFERENCE) engines->items[kept++] = engines->items[i];
+    engines->count = kept;
+}
+
+static int run_level(session *s, const char *level, const given_texts *given,
+                     bench_options *o, bench_encoder_options *encoder)
+{
+    if (level == NULL || strcmp(level, "adapter") == 0) return run_job(s, o, NULL);
+    if (strcmp(level, "encoder") == 0) {
+        choose_encoder_engines(given->engine, &o->engines);
+        return run_job(s, o, encoder);
+    }
+    if (strcmp(level, "first-answer") == 0)
+        return bench_encoder_run_first(s, encoder, o->engines.items[0], BENCH_FORWARD);
+    if (strcmp(level, "first-step") == 0)
+        return bench_encoder_run_first(s, encoder, o->engines.items[0], BENCH_STEP);
     if (strcmp(level, "first-forward") != 0)
-        return session_misused(s, "unknown bench \"%s\"; expected one of: adapter, first-forward",
+        return session_misused(s, "unknown bench \"%s\"; expected one of: adapter, encoder, "
+                                  "first-forward, first-answer, first-step",
                                level);
-    bench_shape shape = {o->rows.values[0], o->hidden.values[0], o->bottleneck.values[0],
-                         o->defaults.activations[0], 0};
+    bench_shape shape = {.rows = o->rows.values[0],
+                         .hidden = o->hidden.values[0],
+                         .bottleneck = o->bottleneck.values[0],
+                         .activation = o->defaults.activations[0]};
     return bench_run_first_forward(s, &shape, o->engines.items[0]);
 }
 
@@ -210,7 +248,8 @@ static int run_bench(session *s, int argc, char **argv)
                        .hidden = {{768}, 1},
                        .bottleneck = {{64}, 1},
                        .tolerance = 5.0};
-    bench_texts texts = {.passes = "forward,forward_backward", .activations = "relu"};
+    bench_encoder_options encoder = BENCH_ENCODER_OPTIONS_INIT;
+    given_texts texts = {.activations = "relu"};
     const option_spec specs[] = {
         {"rows", 0, OPTION_SIZES, &o.rows, "N,...", "rows of a batch (default 1,32,512,4096)"},
         {"hidden", 0, OPTION_SIZES, &o.hidden, "D,...", "hidden sizes (default 768)"},
@@ -218,7 +257,7 @@ static int run_bench(session *s, int argc, char **argv)
         {"shapes", 0, OPTION_TEXT, &o.shapes_path, "FILE",
          "lines of `rows hidden bottleneck [passes [activation]]` instead"},
         {"passes", 0, OPTION_TEXT, &texts.passes, "PASS,...",
-         "of those above, or all (default forward,forward_backward)"},
+         "of those above, or all (adapter: default forward,forward_backward)"},
         {"activation", 0, OPTION_TEXT, &texts.activations, "NAME,...",
          "activations (default relu)"},
         {"device", 0, OPTION_TEXT, &s->common.device, "SEL",
@@ -237,20 +276,25 @@ static int run_bench(session *s, int argc, char **argv)
         {"peers", 0, OPTION_TEXT, &o.peers_path, "FILE.json",
          "times of other libraries, to show beside (bench/peers)"},
         {"report", 0, OPTION_TEXT, &o.report_path, "FILE.html", "also write a page with pictures"},
+        BENCH_ENCODER_SPECS(encoder),
     };
     const char *operands[OPERANDS_MOST];
     int status;
     if (!options_parse(s, &bench_command, specs, sizeof specs / sizeof specs[0], argc, argv,
                        operands, &status))
         return status;
+    bool is_encoder = operands[0] != NULL && strcmp(operands[0], "encoder") == 0;
+    if (texts.passes == NULL)
+        texts.passes =
+            is_encoder ? "forward,step,base,latency,start" : "forward,forward_backward";
     TRY(understand(s, &texts, &o));
-    return run_level(s, operands[0], &o);
+    return run_level(s, operands[0], &texts, &o, &encoder);
 }
 
 const command_spec bench_command = {
     .name = "bench",
-    .synopsis = "[adapter|first-forward] [OPTION ...]",
-    .summary = "measure how fast adapters are on a device",
+    .synopsis = "[adapter|encoder|first-forward|first-answer|first-step] [OPTION ...]",
+    .summary = "measure how fast adapters, or a model with them, are on a device",
     .description =
         "Measures passes over an adapter at every combination of the given sizes, after the\n"
         "results were compared with the reference engine. The peak of the device, in arithmetic\n"
@@ -260,13 +304,23 @@ const command_spec bench_command = {
         "Passes: forward; forward_backward; step (forward, loss, backward, clipping, Adam);\n"
         "latency (forward, the host waiting after each); start (a new process until its first\n"
         "forward is done, with an empty cache of the driver and once more with a full one).\n"
-        "first-forward is what such a process runs.",
+        "first-forward is what such a process runs.\n"
+        "\n"
+        "encoder measures a frozen model with adapters and a head at batches of random ids, and\n"
+        "with --input at shuffled batches of texts, which are packed: tokens a second count no\n"
+        "padding, for there is none. Its passes, by default all: forward; step; base (forward of\n"
+        "the model alone); of single sequences also latency, and start: a new process until its\n"
+        "first answer is there, and until its first step of training is done, which\n"
+        "first-answer and first-step run.",
     .examples = "  adapter-cl bench\n"
                 "  adapter-cl bench adapter --rows 32,512 --hidden 384,768 -o csv\n"
                 "  adapter-cl bench --shapes bench/shapes/targets.txt --report bench.html\n"
                 "  adapter-cl bench -o json >base.json\n"
                 "  adapter-cl bench --compare base.json --fail-slower\n"
-                "  adapter-cl bench --device all --engine all --passes all",
+                "  adapter-cl bench --device all --engine all --passes all\n"
+                "  adapter-cl bench encoder --model minilm --input train.tsv\n"
+                "  adapter-cl bench encoder --model minilm --config pfeiffer --sizes 32x64 \\\n"
+                "      --passes forward,step -o json",
     .most_operands = 1,
     .run = run_bench,
 };

@@ -5,6 +5,8 @@
 #include "bench/fixture.h"
 #include "bench/start.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +39,7 @@ int bench_engines_choose(session *s, const char *name, bench_engines *out)
 
 typedef struct device_run {
     session *s;
+    const bench_subject *subject;
     const bench_shapes *shapes;
     const bench_engines *engines;
     bool lacking[BENCH_ENGINES_MOST]; /* engines that were passed over */
@@ -60,43 +63,50 @@ static int add_rows(const device_run *run, const bench_row *rows, size_t count)
     return session_fail(run->s, "no memory for the rows");
 }
 
+void bench_arguments_add(bench_arguments *arguments, const char *format, ...)
+{
+    va_list values;
+    if (arguments->count == BENCH_ARGUMENTS_MOST) return;
+    va_start(values, format);
+    vsnprintf(arguments->words[arguments->count++], BENCH_ARGUMENT_BYTES, format, values);
+    va_end(values);
+}
+
 /* Two rows from processes of their own. */
-static int measure_start(const device_run *run, const bench_shape *shape, adcl_engine engine)
+static int measure_start(const device_run *run, const bench_start_kind *kind,
+                         const bench_shape *shape, adcl_engine engine)
 {
     session *s = run->s;
-    char rows[32], hidden[32], bottleneck[32];
-    snprintf(rows, sizeof rows, "--rows=%zu", shape->rows);
-    snprintf(hidden, sizeof hidden, "--hidden=%zu", shape->hidden);
-    snprintf(bottleneck, sizeof bottleneck, "--bottleneck=%zu", shape->bottleneck);
-    const char *arguments[] = {
-        "adapter-cl",
-        "bench",
-        "first-forward",
-        "--device",
-        adcl_context_device(s->ctx)->selector,
-        "--engine",
-        adcl_engine_name(engine),
-        "--activation",
-        adcl_activation_name(shape->activation),
-        rows,
-        hidden,
-        bottleneck,
-        "--quiet",
-        NULL,
-    };
-    char *argv[sizeof arguments / sizeof arguments[0]];
-    memcpy(argv, arguments, sizeof argv); /* exec changes none of them, but does not say so */
+    bench_arguments words = {.count = 0};
+    bench_arguments_add(&words, "adapter-cl");
+    bench_arguments_add(&words, "bench");
+    bench_arguments_add(&words, "%s", kind->work);
+    bench_arguments_add(&words, "--device=%s", adcl_context_device(s->ctx)->selector);
+    bench_arguments_add(&words, "--engine=%s", adcl_engine_name(engine));
+    bench_arguments_add(&words, "--quiet");
+    run->subject->describe_start(run->subject->self, shape, &words);
+    char *argv[BENCH_ARGUMENTS_MOST + 1] = {NULL};
+    for (size_t i = 0; i < words.count; i++) argv[i] = words.words[i];
     adcl_engine taken = engine == ADCL_ENGINE_AUTO ? adcl_context_engine(s->ctx) : engine;
-    bench_row cold = {.shape = *shape, .pass = BENCH_START_COLD, .engine = adcl_engine_name(taken)};
+    bench_row cold = {.shape = *shape, .pass = kind->cold, .engine = adcl_engine_name(taken)};
     bench_row warm = cold;
-    warm.pass = BENCH_START_WARM;
+    warm.pass = kind->warm;
     TRY_HOST(s, bench_start_measure(argv, &cold.timing, &warm.timing, &s->error));
     TRY(add_rows(run, &cold, 1));
     return add_rows(run, &warm, 1);
 }
 
+static int measure_starts(const device_run *run, const bench_shape *shape, adcl_engine engine)
+{
+    for (const bench_start_kind *kind = run->subject->starts; kind->work != NULL; kind++) {
+        unsigned both = BENCH_PASS_BIT(kind->cold) | BENCH_PASS_BIT(kind->warm);
+        if ((shape->passes & both) != 0) TRY(measure_start(run, kind, shape, engine));
+    }
+    return DONE;
+}
+
 /* *taken: the engine that it was, static; NULL when the engine was passed over. */
-static int measure_engine(device_run *run, const bench_shape *shape, size_t index,
+static int measure_engine(device_run *run, bench_shape *shape, size_t index,
                           const char **taken)
 {
     session *s = run->s;
@@ -105,21 +115,21 @@ static int measure_engine(device_run *run, const bench_shape *shape, size_t inde
     size_t count;
     *taken = NULL;
     if (run->lacking[index]) return DONE;
-    adcl_status status = bench_adapter_verify(s->ctx, shape, engine, &s->error);
+    adcl_status status =
+        run->subject->run(run->subject->self, s->ctx, shape, engine, rows, &count, &s->error);
     if (status == ADCL_ERR_UNSUPPORTED && run->engines->may_lack) {
         run->lacking[index] = true;
         session_note(s, "engine %s: passed over: %s", adcl_engine_name(engine), s->error.message);
         return DONE;
     }
     TRY(session_check(s, status));
-    TRY_HOST(s, bench_adapter_run(s->ctx, shape, engine, rows, &count, &s->error));
     TRY(add_rows(run, rows, count));
     *taken = count > 0 ? rows[0].engine : adcl_engine_name(adcl_context_engine(s->ctx));
-    return (shape->passes & BENCH_PASSES_START) != 0 ? measure_start(run, shape, engine) : DONE;
+    return measure_starts(run, shape, engine);
 }
 
 /* Engines that AUTO took already are not measured twice. */
-static int measure_shape(device_run *run, const bench_shape *shape)
+static int measure_shape(device_run *run, bench_shape *shape)
 {
     const char *automatic = NULL;
     for (size_t i = 0; i < run->engines->count; i++) {
@@ -138,11 +148,12 @@ static int check_shares(const device_run *run)
     for (size_t i = 0; i < run->device->count; i++) {
         const bench_row *row = &run->device->rows[i];
         if (!bench_has_rate(row) || bench_share_of_peak(&run->device->peak, row) <= 1.0) continue;
+        char text[256];
+        bench_shape_text(&row->shape, text, sizeof text);
         return session_fail(run->s,
-                            "%zu rows, hidden %zu, bottleneck %zu, %s: %.1f GFLOP/s is "
-                            "above the peak of %.1f, so the measurement is not to be trusted",
-                            row->shape.rows, row->shape.hidden, row->shape.bottleneck,
-                            bench_pass_name(row->pass), bench_gflops(row),
+                            "%s, %s: %.1f GFLOP/s is above the peak of %.1f, so the measurement is "
+                            "not to be trusted",
+                            text, bench_pass_name(row->pass), bench_gflops(row),
                             run->device->peak.gflops);
     }
     return DONE;
@@ -156,11 +167,11 @@ static int measure_device(device_run *run)
     session_note(s, "%s: measuring its peak", run->device->name);
     TRY(update_peak(run));
     for (size_t i = 0; i < run->shapes->count; i++) {
-        const bench_shape *shape = &run->shapes->items[i];
-        session_note(s, "%zu of %zu: %zu rows, hidden %zu, bottleneck %zu, %s", i + 1,
-                     run->shapes->count, shape->rows, shape->hidden, shape->bottleneck,
-                     adcl_activation_name(shape->activation));
-        TRY(measure_shape(run, shape));
+        bench_shape shape = run->shapes->items[i];
+        char text[256];
+        bench_shape_text(&shape, text, sizeof text);
+        session_note(s, "%zu of %zu: %s", i + 1, run->shapes->count, text);
+        TRY(measure_shape(run, &shape));
     }
     TRY(update_peak(run));
     return check_shares(run);
@@ -168,8 +179,8 @@ static int measure_device(device_run *run)
 
 /* ---- devices ---------------------------------------------------------------------------------*/
 
-static int measure_one(session *s, const bench_shapes *shapes, const bench_engines *engines,
-                       bench_report *report)
+static int measure_one(session *s, const bench_subject *subject, const bench_shapes *shapes,
+                       const bench_engines *engines, bench_report *report)
 {
     bench_device *grown =
         realloc(report->devices, (report->device_count + 1) * sizeof *report->devices);
@@ -177,9 +188,11 @@ static int measure_one(session *s, const bench_shapes *shapes, const bench_engin
     report->devices = grown;
     bench_device *device = &grown[report->device_count];
     *device = (bench_device){0};
-    device_run run = {.s = s, .shapes = shapes, .engines = engines, .device = device};
+    device_run run = {
+        .s = s, .subject = subject, .shapes = shapes, .engines = engines, .device = device};
     int status = session_open(s, TALK_ALWAYS);
     if (status == DONE) status = measure_device(&run);
+    if (subject->leave != NULL) subject->leave(subject->self);
     session_close(s);
     if (status == DONE)
         report->device_count++;
@@ -188,8 +201,9 @@ static int measure_one(session *s, const bench_shapes *shapes, const bench_engin
     return status;
 }
 
-static int measure_all(session *s, const adcl_device_list *list, const bench_shapes *shapes,
-                       const bench_engines *engines, bench_report *report, size_t *left_out)
+static int measure_all(session *s, const adcl_device_list *list, const bench_subject *subject,
+                       const bench_shapes *shapes, const bench_engines *engines,
+                       bench_report *report, size_t *left_out)
 {
     for (size_t i = 0; i < adcl_device_list_count(list); i++) {
         const adcl_device_info *info = adcl_device_list_get(list, i);
@@ -198,7 +212,7 @@ static int measure_all(session *s, const adcl_device_list *list, const bench_sha
             continue;
         }
         s->common.device = info->selector;
-        if (measure_one(s, shapes, engines, report) == DONE) continue;
+        if (measure_one(s, subject, shapes, engines, report) == DONE) continue;
         session_note(s, "%s %s: left out", info->selector, info->name);
         ++*left_out;
     }
@@ -206,19 +220,53 @@ static int measure_all(session *s, const adcl_device_list *list, const bench_sha
     return session_fail(s, "no device could be measured; adapter-cl devices lists what there is");
 }
 
-int bench_run_devices(session *s, const bench_shapes *shapes, const bench_engines *engines,
-                      bench_report *report, size_t *left_out)
+int bench_run_devices(session *s, const bench_subject *subject, const bench_shapes *shapes,
+                      const bench_engines *engines, bench_report *report, size_t *left_out)
 {
     *left_out = 0;
     if (s->common.device == NULL || strcmp(s->common.device, "all") != 0)
-        return measure_one(s, shapes, engines, report);
+        return measure_one(s, subject, shapes, engines, report);
     adcl_device_list *list = NULL;
     TRY_HOST(s, adcl_device_list_create(&list, &s->error));
-    int status = measure_all(s, list, shapes, engines, report, left_out);
+    int status = measure_all(s, list, subject, shapes, engines, report, left_out);
     s->common.device = "all";
     adcl_device_list_destroy(&list);
     return status;
 }
+
+/* ---- one adapter -----------------------------------------------------------------------------*/
+
+static adcl_status run_adapter(void *self, adcl_context *ctx, bench_shape *shape,
+                               adcl_engine engine, bench_row rows[BENCH_PASS_COUNT], size_t *count,
+                               adcl_error *error)
+{
+    (void)self;
+    *count = 0;
+    BENCH_TRY(bench_adapter_verify(ctx, shape, engine, error));
+    return bench_adapter_run(ctx, shape, engine, rows, count, error);
+}
+
+static void describe_adapter_start(const void *self, const bench_shape *shape,
+                                   bench_arguments *out)
+{
+    (void)self;
+    bench_arguments_add(out, "--rows=%zu", shape->rows);
+    bench_arguments_add(out, "--hidden=%zu", shape->hidden);
+    bench_arguments_add(out, "--bottleneck=%zu", shape->bottleneck);
+    bench_arguments_add(out, "--activation=%s", adcl_activation_name(shape->activation));
+}
+
+static const bench_start_kind adapter_starts[] = {
+    {"first-forward", BENCH_START_COLD, BENCH_START_WARM},
+    {.work = NULL},
+};
+
+const bench_subject bench_adapter_subject = {
+    .level = BENCH_ADAPTER,
+    .run = run_adapter,
+    .starts = adapter_starts,
+    .describe_start = describe_adapter_start,
+};
 
 /* ---- a start ---------------------------------------------------------------------------------*/
 

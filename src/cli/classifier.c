@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/classifier.h"
 
+#include "cli/metrics.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,32 +85,19 @@ int classifier_evaluate(session *s, classifier *c, const array *features, float 
     return DONE;
 }
 
-int32_t classifier_choice(const float *logits, size_t classes)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < classes; i++)
-        if (logits[i] > logits[best]) best = i;
-    return (int32_t)best;
-}
-
 double classifier_accuracy(const float *logits, const labels *l, size_t classes)
 {
     size_t right = 0;
     for (size_t i = 0; i < l->count; i++)
-        right += classifier_choice(logits + i * classes, classes) == l->values[i];
+        right += largest_logit(logits + i * classes, classes) == l->values[i];
     return l->count > 0 ? (double)right / (double)l->count : (double)NAN;
 }
 
 double classifier_loss(const float *logits, const labels *l, size_t classes)
 {
     double sum = 0.0;
-    for (size_t i = 0; i < l->count; i++) {
-        const float *row = logits + i * classes;
-        double largest = (double)row[classifier_choice(row, classes)];
-        double exponentials = 0.0;
-        for (size_t k = 0; k < classes; k++) exponentials += exp((double)row[k] - largest);
-        sum += largest + log(exponentials) - (double)row[l->values[i]];
-    }
+    for (size_t i = 0; i < l->count; i++)
+        sum += softmax_loss(logits + i * classes, classes, (size_t)l->values[i]);
     return l->count > 0 ? sum / (double)l->count : (double)NAN;
 }
 

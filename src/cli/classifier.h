@@ -32,8 +32,6 @@ int classifier_evaluate(session *s, classifier *c, const array *features, float 
 /* How good logits (l->count, C) are; NaN where there are no labels. */
 double classifier_accuracy(const float *logits, const labels *l, size_t classes);
 double classifier_loss(const float *logits, const labels *l, size_t classes);
-/* The class with the largest logit, the first one of equals. */
-int32_t classifier_choice(const float *logits, size_t classes);
 
 /* Writes adapter.safetensors, with the unknown metadata of `keep` (may be NULL), and
  * head.safetensors. */

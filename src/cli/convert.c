@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* convert.c – adapter-cl convert: between native adapters and AdapterHub folders, from the pickle form,
- * and to files of half the size. What IN is decides what OUT can be. */
+/* convert.c – adapter-cl convert: between native adapters and AdapterHub folders, from the pickle
+ * form, and to files of half the size. What IN is decides what OUT can be. */
 #define _POSIX_C_SOURCE 200809L
 #include "cli/describe_folder.h"
 #include "cli/interrupt.h"
@@ -98,8 +98,9 @@ static int save_folder(const conversion *c, const adcl_adapter_folder *folder)
     TRY(refuse_options(c, false, false, false, false));
     TRY(output_check_folder(c->s, c->out));
     if (!adcl_adapter_folder_is_pickle(folder))
-        return session_fail(c->s, "%s: expected a folder with weights in the pickle form to convert "
-                            "to a folder, got safetensors; for one of its adapters, OUT is a file",
+        return session_fail(c->s,
+                            "%s: expected a folder with weights in the pickle form to convert to a "
+                            "folder, got safetensors; for one of its adapters, OUT is a file",
                             c->in);
     TRY_HOST(c->s, adcl_adapter_folder_save(folder, c->out, &c->s->error));
     session_note(c->s, "%s: %zu tensors as safetensors", c->out,
@@ -254,7 +255,8 @@ static int run_convert(session *s, int argc, char **argv)
     const option_spec specs[] = {
         {"layer", 0, OPTION_TEXT, &o.layer, "N", "the layer of the folder's adapter, from 0"},
         {"place", 0, OPTION_TEXT, &o.place, "PLACE", "where in the layer: attention or output"},
-        {"name", 0, OPTION_TEXT, &o.name, "NAME", "which adapter of a native file (default: the only)"},
+        {"name", 0, OPTION_TEXT, &o.name, "NAME",
+         "which adapter of a native file (default: the only)"},
         {"layers", 0, OPTION_SIZE, &o.layers, "L",
          "layers of the model that a new folder is for (default: N + 1)"},
         {"model-type", 0, OPTION_TEXT, &o.model_type, "TYPE",

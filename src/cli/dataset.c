@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <utf8proc.h>
 
-/* Column numbers are a head's business; a typing mistake must not become a head of a million. */
-#define CLASSES_MOST 65536
+/* A typing mistake in a number must not become a head of a million classes. */
+#define CLASSES_MOST 8192
 
 #define HEADER_TEXT "label<TAB>text_a or label<TAB>text_a<TAB>text_b"
 
@@ -236,7 +236,7 @@ static int read_names(const session *s, dataset *d, const char *path, const json
     if (labels == NULL || json_is_null(labels)) return DONE;
     if (!json_is_array(labels))
         return session_fail(s, "%s: \"labels\": expected an array of names", path);
-    json_array_foreach(labels, i, value) {
+    json_array_foreach (labels, i, value) {
         const char *name = json_string_value(value);
         if (name == NULL)
             return session_fail(s, "%s: \"labels\": expected names, got something else at %zu",
@@ -277,7 +277,7 @@ int dataset_read(const session *s, dataset *out, const char *path, bool needs_la
     TRY(read_file(s, path, &out->content, &size));
     reader r = {.s = s, .d = out, .next = out->content, .end = out->content + size};
     TRY(read_examples(&r, needs_labels));
-    if (is_stdin) return DONE;
+    if (is_stdin || !needs_labels) return DONE;
     char *meta = path_beside(path, "meta.json");
     if (meta == NULL) return session_fail(s, "%s: no memory to look beside it", path);
     int status = read_meta(s, out, meta);
@@ -316,7 +316,7 @@ static int name_by_numbers(const session *s, const dataset *d, class_names *out)
         size_t number = 0;
         class_number(d->examples[i].label, &number);
         if (number >= CLASSES_MOST)
-            return fail_at_example(s, d, &d->examples[i], "expected a class below 65536");
+            return fail_at_example(s, d, &d->examples[i], "expected a class below 8192");
         if (number > largest) largest = number;
     }
     return class_names_add_numbered(s, out, largest + 1);
@@ -328,7 +328,7 @@ static int name_by_labels(const session *s, const dataset *d, class_names *out)
         if (class_names_find(out, d->examples[i].label) >= 0) continue;
         if (out->count == CLASSES_MOST)
             return fail_at_example(s, d, &d->examples[i],
-                                   "expected at most 65536 classes, this is one more");
+                                   "expected at most 8192 classes, this is one more");
         TRY(class_names_add(s, out, d->examples[i].label));
     }
     return DONE;
@@ -336,8 +336,7 @@ static int name_by_labels(const session *s, const dataset *d, class_names *out)
 
 int dataset_name_classes(const session *s, const dataset *d, class_names *out)
 {
-    for (size_t i = 0; i < d->classes.count; i++)
-        TRY(class_names_add(s, out, d->classes.names[i]));
+    for (size_t i = 0; i < d->classes.count; i++) TRY(class_names_add(s, out, d->classes.names[i]));
     if (out->count > 0) return DONE;
     return all_are_numbers(d) ? name_by_numbers(s, d, out) : name_by_labels(s, d, out);
 }

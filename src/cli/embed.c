@@ -19,7 +19,7 @@ typedef struct embed_options {
     text_input input;
     size_t max_length;
     int normalize;
-    bool pools;               /* false: every token's own state */
+    bool pools; /* false: every token's own state */
     adcl_pooling pooling;
 } embed_options;
 
@@ -55,8 +55,7 @@ static int add_text(session *s, void *self, const char *bytes, size_t size, cons
 static int add_texts(session *s, embedding *e)
 {
     const text_input *input = &e->o->input;
-    if (input->path != NULL)
-        return text_model_encode_dataset(s, &e->model, &e->tokens, &e->data);
+    if (input->path != NULL) return text_model_encode_dataset(s, &e->model, &e->tokens, &e->data);
     if (input->count == 0) TRY(lines_read(s, stdin, "standard input", add_text, e));
     for (size_t i = 0; i < input->count; i++)
         TRY(add_text(s, e, input->texts[i], strlen(input->texts[i]), "text", i + 1));
@@ -86,8 +85,8 @@ static int pool_texts(session *s, embedding *e)
         TRY(inference_run(&e->passes, e->model.set, &e->tokens, NULL, e->values, "embedding"));
     }
     screen_clear();
-    return session_check(s, adcl_npy_save(e->o->output_path, ADCL_F32, 2, shape, e->values,
-                                          &s->error));
+    return session_check(
+        s, adcl_npy_save(e->o->output_path, ADCL_F32, 2, shape, e->values, &s->error));
 }
 
 /* The states of one text's tokens, as they are. */
@@ -95,12 +94,13 @@ static int keep_tokens(session *s, embedding *e)
 {
     size_t shape[] = {token_list_total(&e->tokens), adcl_encoder_hidden_size(e->model.encoder)};
     if (e->tokens.count != 1)
-        return session_fail(s, "option --pooling none: expected one text, got %zu", e->tokens.count);
+        return session_fail(s, "option --pooling none: expected one text, got %zu",
+                            e->tokens.count);
     TRY(make_values(s, e, shape[0]));
     TRY(inference_create(s, &e->passes, &e->model, &e->tokens, 0, &e->o->pooling));
     TRY(inference_states(&e->passes, e->model.set, &e->tokens, e->values));
-    return session_check(s, adcl_npy_save(e->o->output_path, ADCL_F32, 2, shape, e->values,
-                                          &s->error));
+    return session_check(
+        s, adcl_npy_save(e->o->output_path, ADCL_F32, 2, shape, e->values, &s->error));
 }
 
 static int embed(session *s, embedding *e)
@@ -135,7 +135,7 @@ static int run_embed(session *s, int argc, char **argv)
         {"adapter", 0, OPTION_TEXT, &o.adapter_path, "FOLDER", "adapters in it"},
         TEXT_INPUT_SPECS(o.input),
         {"pooling", 0, OPTION_TEXT, &o.pooling_name, "NAME",
-         "mean of the tokens, cls: the first one, or none: all of one text's (default mean)"},
+         "mean, cls: the first token, or none: all tokens (default mean)"},
         {"normalize", 0, OPTION_FLAG, &o.normalize, NULL, "make vectors of length 1"},
         {"output", 'o', OPTION_TEXT, &o.output_path, "E.npy", "the vectors (required)"},
         {"max-length", 0, OPTION_SIZE, &o.max_length, "L",

@@ -12,10 +12,10 @@ typedef struct feature_training {
     session *s;
     const train_options *o;
     training loop;
-    array x;                   /* (N, D); without values once they are on the device */
-    labels l;                  /* (N) */
-    uint64_t digest;           /* of both */
-    array test_x;              /* (M, D); without values when there is no test set */
+    array x;         /* (N, D); without values once they are on the device */
+    labels l;        /* (N) */
+    uint64_t digest; /* of both */
+    array test_x;    /* (M, D); without values when there is no test set */
     labels test_l;
     float *test_logits;        /* (M, C) */
     int32_t *order;            /* (N): the rows in the order of the epoch */
@@ -189,7 +189,7 @@ static int save_test_logits(const feature_training *t)
 
 static int finish(feature_training *t)
 {
-    evaluation e;
+    evaluation e = {0};
     bool tests = t->test_x.values != NULL;
     if (tests) TRY(evaluate(t, 0, &e));
     TRY(classifier_save(t->s, &t->model, &t->loop.folder, t->source));

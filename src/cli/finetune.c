@@ -2,130 +2,10 @@
 /* finetune.c – adapter-cl finetune: the command line of a training on texts. */
 #include "cli/options.h"
 #include "cli/outputs.h"
+#include "cli/set_options.h"
 #include "cli/text_training.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define LAYERS_MOST 1024
-
-/* What becomes part of adcl_adapter_set_params when all is read; NULL and −1: not given. */
-typedef struct set_options {
-    const char *config;
-    const char *name;
-    double reduction_factor;
-    const char *leave_out;
-    const char *activation;
-    const char *scaling;
-    const char *init;
-    double dropout;
-    const char *pooling;
-    size_t head_layers;
-    double head_dropout;
-    int train_layer_norms;
-    size_t layers[LAYERS_MOST]; /* of leave_out */
-} set_options;
-
-/* ---- layers ----------------------------------------------------------------------------------*/
-
-static int add_layers(const session *s, set_options *o, size_t *count, unsigned long first,
-                      unsigned long last)
-{
-    for (unsigned long layer = first; layer <= last; layer++) {
-        if (*count == LAYERS_MOST)
-            return session_misused(s, "option --leave-out: expected at most %d layers",
-                                   LAYERS_MOST);
-        o->layers[(*count)++] = layer;
-    }
-    return DONE;
-}
-
-/* "0-3,5" → 0, 1, 2, 3, 5. */
-static int read_layers(const session *s, set_options *o, size_t *count)
-{
-    const char *rest = o->leave_out;
-    *count = 0;
-    for (;;) {
-        char *end;
-        unsigned long first = strtoul(rest, &end, 10);
-        unsigned long last = first;
-        bool valid = isdigit((unsigned char)*rest);
-        if (valid && *end == '-') {
-            rest = end + 1;
-            valid = isdigit((unsigned char)*rest);
-            last = strtoul(rest, &end, 10);
-        }
-        if (!valid || last < first || last >= LAYERS_MOST || (*end != ',' && *end != '\0'))
-            return session_misused(s, "option --leave-out: expected layers such as 0-3,5, got "
-                                      "\"%s\"",
-                                   o->leave_out);
-        TRY(add_layers(s, o, count, first, last));
-        if (*end == '\0') return DONE;
-        rest = end + 1;
-    }
-}
-
-/* ---- the set ---------------------------------------------------------------------------------*/
-
-static int read_scaling(const session *s, const char *text, adcl_adapter_set_params *p)
-{
-    char *end;
-    if (strcmp(text, "learned") == 0) {
-        p->scaling_kind = ADCL_SCALING_LEARNED;
-        return DONE;
-    }
-    if (strcmp(text, "channel") == 0) {
-        p->scaling_kind = ADCL_SCALING_CHANNEL;
-        return DONE;
-    }
-    p->scaling_kind = ADCL_SCALING_CONSTANT;
-    p->scaling = strtof(text, &end);
-    if (end == text || *end != '\0')
-        return session_misused(s, "option --scaling: expected a number, learned or channel, got "
-                                  "\"%s\"",
-                               text);
-    if (p->scaling == 0.0f) /* to the library 0 means the default */
-        return session_fail(s, "option --scaling: expected a number other than 0, got %s", text);
-    return DONE;
-}
-
-static int read_pooling(const session *s, const char *text, adcl_pooling *out)
-{
-    *out = text != NULL && strcmp(text, "mean") == 0 ? ADCL_POOLING_MEAN : ADCL_POOLING_CLS;
-    if (text == NULL || strcmp(text, "mean") == 0 || strcmp(text, "cls") == 0) return DONE;
-    return session_misused(s, "option --pooling: expected cls or mean, got \"%s\"", text);
-}
-
-static int check_head(const session *s, const set_options *o)
-{
-    if (o->head_layers <= 2) return DONE;
-    return session_fail(s, "option --head-layers: expected 1 or 2, got %zu", o->head_layers);
-}
-
-static int read_set(session *s, set_options *o, adcl_adapter_set_params *p)
-{
-    TRY_HOST(s, adcl_adapter_set_preset(o->config, p, &s->error));
-    if (o->name != NULL) p->name = o->name;
-    if (o->reduction_factor > 0.0) p->reduction_factor = (float)o->reduction_factor;
-    if (o->leave_out != NULL) {
-        TRY(read_layers(s, o, &p->leave_out_count));
-        p->leave_out = o->layers;
-    }
-    if (o->activation != NULL)
-        TRY_HOST(s, adcl_activation_from_name(o->activation, &p->activation, &s->error));
-    if (o->scaling != NULL) TRY(read_scaling(s, o->scaling, p));
-    if (o->init != NULL) TRY_HOST(s, adcl_init_from_name(o->init, &p->init, &s->error));
-    if (o->dropout >= 0.0) p->dropout = (float)o->dropout;
-    TRY(read_pooling(s, o->pooling, &p->pooling));
-    TRY(check_head(s, o));
-    p->head_layers = o->head_layers;
-    p->head_dropout = (float)o->head_dropout;
-    p->train_layer_norms = o->train_layer_norms;
-    return DONE;
-}
 
 /* ---- the command -----------------------------------------------------------------------------*/
 
@@ -135,6 +15,10 @@ static int check_usage(const session *s, const finetune_options *o)
     TRY(options_require(s, o->train_path != NULL, "--train"));
     if (strcmp(o->keep, "best") != 0 && strcmp(o->keep, "last") != 0)
         return session_misused(s, "option --keep: expected best or last, got \"%s\"", o->keep);
+    if (o->model_dropout && strcmp(o->cache_frozen, "auto") != 0 &&
+        strcmp(o->cache_frozen, "off") != 0)
+        return session_misused(s, "--model-dropout and --cache-frozen contradict each other: what "
+                                  "drops out is never twice the same");
     if (o->training.patience > 0 && o->dev_path == NULL)
         return session_misused(s, "--patience: needs --dev to see progress with");
     return DONE;
@@ -150,27 +34,22 @@ static int run_finetune(session *s, int argc, char **argv)
     };
     o.training.optimizer_name = "adamw";
     o.training.epochs = 4;
+    o.training.learning_rate = 2e-3;
     o.training.warmup = 0.1;
     o.training.clip = 1.0;
     o.training.checkpoint_seconds = 60.0;
-    set_options set = {.config = "houlsby", .dropout = -1.0};
-    int model_dropout = 0;
+    set_options set = SET_OPTIONS_INIT;
     const option_spec specs[] = {
         {"model", 0, OPTION_TEXT, &o.model_path, "DIR", "the frozen model's folder (required)"},
         {"train", 0, OPTION_TEXT, &o.train_path, "F.tsv", "labelled texts (required)"},
         {"dev", 0, OPTION_TEXT, &o.dev_path, "F.tsv", "others, evaluated after each epoch"},
-        {"config", 0, OPTION_TEXT, &set.config, "NAME",
-         "houlsby, pfeiffer, parallel, or none: a head alone (default houlsby)"},
-        {"reduction-factor", 0, OPTION_POSITIVE, &set.reduction_factor, "F",
-         "hidden size by bottleneck (default 16; parallel 2)"},
-        {"leave-out", 0, OPTION_TEXT, &set.leave_out, "0-3,5", "layers without adapters"},
+        SET_PLACE_SPECS(set),
         {"activation", 0, OPTION_TEXT, &set.activation, "NAME",
          "of the adapters (default: the config's)"},
         {"scaling", 0, OPTION_TEXT, &set.scaling, "F",
          "of the adapters' output: a number, learned or channel"},
         {"init", 0, OPTION_TEXT, &set.init, "NAME",
          "identity, houlsby, houlsby_paper, bert or mam (default: the config's)"},
-        {"dropout", 0, OPTION_NUMBER, &set.dropout, "P", "of the adapters (default 0)"},
         {"name", 0, OPTION_TEXT, &set.name, "NAME", "the adapters' name (default adapter)"},
         {"pooling", 0, OPTION_TEXT, &set.pooling, "NAME",
          "what the head sees: cls, as AdapterHub's, or mean (default cls)"},
@@ -181,12 +60,13 @@ static int run_finetune(session *s, int argc, char **argv)
          "learning rate of the head (default: that of --lr)"},
         {"train-layer-norms", 0, OPTION_FLAG, &set.train_layer_norms, NULL,
          "train the model's layer norms too, as Houlsby et al."},
-        {"model-dropout", 0, OPTION_FLAG, &model_dropout, NULL, "not in this version"},
+        {"model-dropout", 0, OPTION_FLAG, &o.model_dropout, NULL,
+         "the frozen model drops out too, as config.json says"},
         {"max-length", 0, OPTION_SIZE, &o.max_length, "L",
          "most tokens of a text (default: the model's positions)"},
         {"regression", 0, OPTION_FLAG, &o.is_regression, NULL, "labels are numbers to come near"},
         {"cache-frozen", 0, OPTION_TEXT, &o.cache_frozen, "WHERE",
-         "the output of layers below all adapters: auto, memory, a file, off (default auto)"},
+         "frozen states: auto, memory, off or a file (default auto)"},
         {"tokens-per-pass", 0, OPTION_SIZE, &o.tokens_per_pass, "T",
          "a batch with more takes several passes (default 2048)"},
         {"patience", 0, OPTION_SIZE, &o.training.patience, "E",
@@ -194,7 +74,7 @@ static int run_finetune(session *s, int argc, char **argv)
         {"keep", 0, OPTION_TEXT, &o.keep, "WHICH",
          "parameters: of the best epoch on --dev, or of the last (default best)"},
         {"report", 0, OPTION_TEXT, &o.report_path, "FILE.html", "a page with learning curves"},
-        TRAINING_OPTION_SPECS(o.training, "texts", "4", "1e-3", "adamw", "0.1", "1"),
+        TRAINING_OPTION_SPECS(o.training, "texts", "4", "2e-3", "adamw", "0.1", "1"),
     };
     const char *operands[OPERANDS_MOST];
     int status;
@@ -203,11 +83,9 @@ static int run_finetune(session *s, int argc, char **argv)
         return status;
     TRY(check_usage(s, &o));
     TRY(training_options_read(s, &o.training));
-    if (model_dropout)
-        return session_fail(s, "option --model-dropout: the frozen model's own dropout is not in "
-                               "this version; --dropout and --head-dropout are");
+    if (o.model_dropout) o.cache_frozen = "off";
     if (o.report_path != NULL) TRY(output_check(s, o.report_path));
-    TRY(read_set(s, &set, &o.set));
+    TRY(set_options_read(s, &set, &o.set));
     return text_training_run(s, &o);
 }
 

@@ -40,8 +40,8 @@ static int prepare(computation *c, size_t max_tokens)
     params.max_tokens = c->max_tokens;
     params.keep_hidden = 1;
     TRY(packed_pass_create(s, &c->pass, c->max_tokens, c->max_tokens));
-    TRY_DEVICE(s, adcl_encoder_workspace_create(&c->workspace, s->ctx, c->model->encoder, NULL,
-                                                &params));
+    TRY_DEVICE(
+        s, adcl_encoder_workspace_create(&c->workspace, s->ctx, c->model->encoder, NULL, &params));
     return DONE;
 }
 
@@ -51,8 +51,10 @@ static int compute_pass(computation *c, const frozen_states *out, size_t first, 
     adcl_encoder_batch batch;
     adcl_tensor *place = NULL;
     size_t tokens = packed_pass_fill(&c->pass, c->list, NULL, first, last, &batch);
-    TRY_DEVICE(s, adcl_encoder_forward(s->ctx, c->model->encoder, NULL, c->workspace, &batch, NULL));
-    TRY_DEVICE(s, adcl_tensor_view_rows(&place, s->ctx, out->states, c->list->starts[first], tokens));
+    TRY_DEVICE(s,
+               adcl_encoder_forward(s->ctx, c->model->encoder, NULL, c->workspace, &batch, NULL));
+    TRY_DEVICE(s,
+               adcl_tensor_view_rows(&place, s->ctx, out->states, c->list->starts[first], tokens));
     int status = session_check_context(
         s, adcl_tensor_copy(s->ctx, adcl_encoder_hidden(c->workspace, out->first_layer), place));
     adcl_tensor_destroy(&place);
@@ -79,8 +81,8 @@ static int compute_passes(computation *c, const frozen_states *out, const char *
     return DONE;
 }
 
-static int compute(session *s, const frozen_states *out, const text_model *m, const token_list *list,
-                   const frozen_request *request)
+static int compute(session *s, const frozen_states *out, const text_model *m,
+                   const token_list *list, const frozen_request *request)
 {
     computation c = {.s = s, .model = m, .list = list};
     int status = prepare(&c, request->max_tokens);
@@ -99,9 +101,10 @@ static void write_page(const frozen_states *f, const text_model *m, const token_
                        const frozen_request *request, char page[PAGE])
 {
     memset(page, '\n', PAGE);
-    int length = snprintf(page, PAGE, MAGIC "tokens %zu\nhidden_size %zu\nlayer %zu\ndigest %016llx",
-                          token_list_total(list), adcl_encoder_hidden_size(m->encoder),
-                          f->first_layer, (unsigned long long)request->digest);
+    int length =
+        snprintf(page, PAGE, MAGIC "tokens %zu\nhidden_size %zu\nlayer %zu\ndigest %016llx",
+                 token_list_total(list), adcl_encoder_hidden_size(m->encoder), f->first_layer,
+                 (unsigned long long)request->digest);
     page[length] = '\n';
 }
 
@@ -151,8 +154,9 @@ static int look_at_file(const session *s, const char *path, const char page[PAGE
     bool known = fstat(fileno(file), &status) == 0;
     fclose(file);
     if (!known || size < PAGE || memcmp(found, MAGIC, strlen(MAGIC)) != 0)
-        return session_fail(s, "option --cache-frozen: %s: expected frozen states that were kept "
-                               "before, or no file, got something else",
+        return session_fail(s,
+                            "option --cache-frozen: %s: expected frozen states that were kept "
+                            "before, or no file, got something else",
                             path);
     *usable = memcmp(found, page, PAGE) == 0 && (size_t)status.st_size == bytes;
     return DONE;
@@ -207,17 +211,17 @@ static size_t physical_memory(void)
 }
 
 /* A quarter of the memory is what nobody needs to be asked for. */
-static bool is_worth_it(const frozen_request *request, size_t bytes)
+static bool is_worth_it(const text_model *m, const frozen_request *request, size_t bytes)
 {
-    return request->epochs > 1 && bytes <= physical_memory() / 4;
+    return request->epochs > 1 && bytes <= physical_memory() / 4 &&
+           adcl_encoder_engine(m->encoder) != ADCL_ENGINE_REFERENCE;
 }
 
 static int keep_in_memory(session *s, frozen_states *f, const text_model *m, const token_list *list,
                           const frozen_request *request, bool automatic)
 {
-    adcl_status status =
-        adcl_tensor_create(&f->states, s->ctx, ADCL_F32, token_list_total(list),
-                           adcl_encoder_hidden_size(m->encoder));
+    adcl_status status = adcl_tensor_create(&f->states, s->ctx, ADCL_F32, token_list_total(list),
+                                            adcl_encoder_hidden_size(m->encoder));
     if (status == ADCL_ERR_OUT_OF_DEVICE_MEMORY && automatic) return DONE; /* then without */
     TRY_DEVICE(s, status);
     return compute(s, f, m, list, request);
@@ -240,7 +244,9 @@ int frozen_states_make(session *s, frozen_states *out, const text_model *m, cons
     }
     if (tokens > (SIZE_MAX - PAGE) / row)
         return session_fail(s, "option --cache-frozen: %zu tokens are too many to keep", tokens);
-    if (automatic && !is_worth_it(request, tokens * row)) return DONE;
+    if (automatic && !is_worth_it(m, request, tokens * row)) return DONE;
+    if (adcl_encoder_engine(m->encoder) == ADCL_ENGINE_REFERENCE)
+        return session_fail(s, "option --cache-frozen: the engine reference keeps nothing");
     if (automatic || strcmp(request->place, "memory") == 0)
         return keep_in_memory(s, out, m, list, request, automatic);
     return keep_in_file(s, out, m, list, request, tokens * row);

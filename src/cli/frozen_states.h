@@ -19,16 +19,16 @@ typedef struct frozen_states {
 
 /* What is asked for: where they are kept. */
 typedef struct frozen_request {
-    const char *place;     /* "auto", "memory", "off", or a file's name */
-    const char *what;      /* for people: "train.tsv" */
-    uint64_t digest;       /* of model, tokens and all that they depend on */
-    size_t epochs;         /* how often they are used */
-    size_t max_tokens;     /* of a pass */
+    const char *place; /* "auto", "memory", "off", or a file's name */
+    const char *what;  /* for people: "train.tsv" */
+    uint64_t digest;   /* of model, tokens and all that they depend on */
+    size_t epochs;     /* how often they are used */
+    size_t max_tokens; /* of a pass */
 } frozen_request;
 
 /* Computes the states of all tokens of `list`, or takes them from the file where they are there
- * already. With "auto" they are kept where that saves work and memory suffices; otherwise *out stays
- * empty. Free *out in any case. */
+ * already. With "auto" they are kept where that saves work and memory suffices; otherwise *out
+ * stays empty. Free *out in any case. */
 int frozen_states_make(session *s, frozen_states *out, const text_model *m, const token_list *list,
                        const frozen_request *request);
 void frozen_states_free(frozen_states *f);

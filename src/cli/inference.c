@@ -19,7 +19,8 @@ static int create(session *s, inference *f, const text_model *m, const adcl_pool
     params.max_tokens = f->max_tokens;
     params.max_sequences = f->max_sequences;
     TRY(packed_pass_create(s, &f->pass, f->max_tokens, f->max_sequences));
-    TRY_DEVICE(s, adcl_encoder_workspace_create(&f->workspace, s->ctx, m->encoder, m->set, &params));
+    TRY_DEVICE(s,
+               adcl_encoder_workspace_create(&f->workspace, s->ctx, m->encoder, m->set, &params));
     TRY_DEVICE(s, adcl_tensor_create(&f->results, s->ctx, ADCL_F32, f->max_sequences, f->cols));
     return DONE;
 }
@@ -87,8 +88,8 @@ static int run_pass(inference *f, const adcl_adapter_set *set, const token_list 
     adcl_tensor *hidden = NULL;
     size_t tokens = packed_pass_fill(&f->pass, list, NULL, first, last, &batch);
     if (frozen != NULL && frozen->states != NULL) {
-        TRY_DEVICE(s, adcl_tensor_view_rows(&hidden, s->ctx, frozen->states, list->starts[first],
-                                            tokens));
+        TRY_DEVICE(
+            s, adcl_tensor_view_rows(&hidden, s->ctx, frozen->states, list->starts[first], tokens));
         batch.hidden = hidden;
         batch.ids = NULL;
         batch.type_ids = NULL;
@@ -129,8 +130,8 @@ int inference_states(inference *f, const adcl_adapter_set *set, const token_list
     TRY_DEVICE(s, adcl_encoder_forward(s->ctx, f->model->encoder, set, f->workspace, &batch, NULL));
     const adcl_tensor *states =
         adcl_encoder_hidden(f->workspace, adcl_encoder_layers(f->model->encoder));
-    TRY_DEVICE(s, adcl_tensor_read(s->ctx, states, values,
-                                   tokens * adcl_encoder_hidden_size(f->model->encoder) *
-                                       sizeof *values));
+    TRY_DEVICE(
+        s, adcl_tensor_read(s->ctx, states, values,
+                            tokens * adcl_encoder_hidden_size(f->model->encoder) * sizeof *values));
     return DONE;
 }

@@ -6,8 +6,8 @@
 #include "cli/frozen_states.h"
 #include "cli/progress.h"
 
-/* Tokens of a pass where nobody asks for another number: enough to fill wide devices, and few enough
- * for small memories. */
+/* Tokens of a pass where nobody asks for another number: enough to fill wide devices, and few
+ * enough for small memories. */
 #define INFERENCE_TOKENS 2048
 
 typedef struct inference {
@@ -15,11 +15,11 @@ typedef struct inference {
     const text_model *model;
     adcl_encoder_workspace *workspace;
     packed_pass pass;
-    adcl_tensor *results;  /* (max_sequences, cols): logits, or pooled states */
+    adcl_tensor *results; /* (max_sequences, cols): logits, or pooled states */
     size_t cols;
     size_t max_tokens;
     size_t max_sequences;
-    bool pools;            /* pooled states instead of logits */
+    bool pools; /* pooled states instead of logits */
     adcl_pooling pooling;
     int normalize;
 } inference;
@@ -33,12 +33,13 @@ int inference_create_single(session *s, inference *out, const text_model *m,
                             const adcl_pooling *pooling);
 void inference_free(inference *f);
 
-/* results (count, cols) of all sequences of the list. `frozen` (NULL: nothing is kept) are the states
- * of this list. Shows how far it is unless `what` is NULL. Waits. */
+/* results (count, cols) of all sequences of the list. `frozen` (NULL: nothing is kept) are the
+ * states of this list. Shows how far it is unless `what` is NULL. Waits. */
 int inference_run(inference *f, const adcl_adapter_set *set, const token_list *list,
                   const frozen_states *frozen, float *results, const char *what);
 
-/* values (tokens, D) = the last hidden state of every token of a list that takes one pass. Waits. */
+/* values (tokens, D) = the last hidden state of every token of a list that takes one pass. Waits.
+ */
 int inference_states(inference *f, const adcl_adapter_set *set, const token_list *list,
                      float *values);
 

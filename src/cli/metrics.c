@@ -95,7 +95,8 @@ double confusion_macro_f1(const confusion *c)
     return present > 0 ? sum / (double)present : (double)NAN;
 }
 
-/* Moves a pair up to its place among the `count` that are there; drops the last where it is full. */
+/* Moves a pair up to its place among the `count` that are there; drops the last where it is full.
+ */
 static size_t insert(confused_pair *pairs, size_t count, size_t most, confused_pair pair)
 {
     size_t place = count;
@@ -162,7 +163,8 @@ static double pearson_of_doubles(const double *a, const double *b, size_t count)
 static double of_converted(const float *a, const float *b, size_t count,
                            bool (*convert)(const float *in, size_t count, double *out))
 {
-    double *memory = count > 0 && count <= SIZE_MAX / 16 ? malloc(2 * count * sizeof *memory) : NULL;
+    double *memory =
+        count > 0 && count <= SIZE_MAX / 16 ? malloc(2 * count * sizeof *memory) : NULL;
     double result = (double)NAN;
     if (memory == NULL) return result;
     if (convert(a, count, memory) && convert(b, count, memory + count))
@@ -194,8 +196,7 @@ static void rank_sorted(const place *places, size_t count, double *out)
     for (size_t first = 0, end; first < count; first = end) {
         end = first + 1;
         while (end < count && places[end].value <= places[first].value) end++;
-        for (size_t i = first; i < end; i++)
-            out[places[i].index] = 0.5 * (double)(first + end - 1);
+        for (size_t i = first; i < end; i++) out[places[i].index] = 0.5 * (double)(first + end - 1);
     }
 }
 

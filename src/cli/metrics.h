@@ -3,9 +3,9 @@
  *
  * n_jk examples of class j were taken for class k; t_j = Σ_k n_jk, p_k = Σ_j n_jk, N all of them.
  *   accuracy   Σ n_jj / N
- *   Matthews   (N·Σ n_jj − Σ t_j·p_j) / sqrt((N² − Σ p_j²)·(N² − Σ t_j²))   (Gorodkin 2004; 0 where the
- *              root is 0)
- *   macro F1   mean over the classes that occur, as truth or as answer, of 2·n_jj / (t_j + p_j) */
+ *   Matthews   (N·Σ n_jj − Σ t_j·p_j) / sqrt((N² − Σ p_j²)·(N² − Σ t_j²))   (Gorodkin 2004; 0 where
+ * the root is 0) macro F1   mean over the classes that occur, as truth or as answer, of 2·n_jj /
+ * (t_j + p_j) */
 #ifndef ADCL_CLI_METRICS_H
 #define ADCL_CLI_METRICS_H
 
@@ -40,8 +40,8 @@ typedef struct confused_pair {
     size_t count;
 } confused_pair;
 
-/* The pairs of different classes with the largest counts, largest first, equals in the order of their
- * classes. Returns how many there are, at most `most`. */
+/* The pairs of different classes with the largest counts, largest first, equals in the order of
+ * their classes. Returns how many there are, at most `most`. */
 size_t confusion_worst(const confusion *c, confused_pair *pairs, size_t most);
 
 /* The class with the largest logit, the first one of equals. */

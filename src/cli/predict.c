@@ -26,11 +26,11 @@ typedef struct predicting {
     text_model model;
     class_names classes;
     answer_style style;
-    dataset data;      /* of --input */
+    dataset data; /* of --input */
     token_list tokens;
     inference passes;
-    float *logits;     /* (texts of a call, C) */
-    size_t answered;   /* of the texts that come one by one */
+    float *logits;   /* (texts of a call, C) */
+    size_t answered; /* of the texts that come one by one */
     size_t cut;
 } predicting;
 
@@ -167,7 +167,8 @@ const command_spec predict_command = {
         "adapters and a head in AdapterHub's form. F.tsv has a header with text_a and, for pairs,\n"
         "text_b; a label's column is passed over. A TEXT that begins with - follows --.\n"
         "\n"
-        "text: the class, its probability, the text. tsv: the same as a table. jsonl: an object of\n"
+        "text: the class, its probability, the text. tsv: the same as a table. jsonl: an object "
+        "of\n"
         "text, text_b, label, label_id, probability and the logits of all classes.",
     .examples = "  adapter-cl predict --model minilm run \"Where is my card?\"\n"
                 "  adapter-cl predict --model minilm run --input questions.tsv -o jsonl\n"

@@ -17,7 +17,6 @@ void record_free(record *r)
 
 int record_read(session *s, const record *r, float values[TRAINING_BLOCK_MOST])
 {
-    TRY_DEVICE(s,
-               adcl_tensor_read(s->ctx, r->all, values, TRAINING_BLOCK_MOST * sizeof *values));
+    TRY_DEVICE(s, adcl_tensor_read(s->ctx, r->all, values, TRAINING_BLOCK_MOST * sizeof *values));
     return DONE;
 }

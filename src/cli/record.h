@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* record.h – a figure of each of the last steps of a training, left on the device until it is read. */
+/* record.h – a figure of each of the last steps of a training, left on the device until it is read.
+ */
 #ifndef ADCL_CLI_RECORD_H
 #define ADCL_CLI_RECORD_H
 
 #include "cli/training.h"
 
 typedef struct record {
-    adcl_tensor *all;                       /* (TRAINING_BLOCK_MOST, 1) */
+    adcl_tensor *all;                        /* (TRAINING_BLOCK_MOST, 1) */
     adcl_tensor *slots[TRAINING_BLOCK_MOST]; /* (1, 1) each: the place of one step */
 } record;
 

@@ -2,6 +2,7 @@
 /* score.c – adapter-cl score: what a trained classifier says of features. */
 #include "cli/classifier.h"
 #include "cli/interrupt.h"
+#include "cli/metrics.h"
 #include "cli/options.h"
 #include "cli/outputs.h"
 
@@ -46,7 +47,7 @@ static int save_classes(session *s, const scoring *g, const char *path)
     TRY(session_allocate(s, &memory, g->x.rows, 1, sizeof(int32_t)));
     int32_t *classes = memory;
     for (size_t i = 0; i < g->x.rows; i++)
-        classes[i] = classifier_choice(g->logits + i * g->model.classes, g->model.classes);
+        classes[i] = largest_logit(g->logits + i * g->model.classes, g->model.classes);
     int status = session_check(s, adcl_npy_save(path, ADCL_I32, 1, &g->x.rows, classes, &s->error));
     free(memory);
     return status;

@@ -11,14 +11,16 @@ typedef struct text_input {
     const char *path; /* of a TSV file; NULL: none */
     int pairs;        /* a tab in a text or line begins its pair */
     char **texts;
-    size_t count;     /* of texts; 0 without a path: lines of standard input */
+    size_t count; /* of texts; 0 without a path: lines of standard input */
 } text_input;
 
 /* Their rows in a command's table of options. */
-#define TEXT_INPUT_SPECS(o)                                                                        \
-    {"input", 0, OPTION_TEXT, &(o).path, "F.tsv",                                                  \
-     "texts, with or without labels (-: standard input)"},                                         \
-    {"pairs", 0, OPTION_FLAG, &(o).pairs, NULL, "a tab in a text or line begins its pair"}
+#define TEXT_INPUT_SPECS(o)                                                                  \
+    {"input",   0,       OPTION_TEXT,                                                        \
+     &(o).path, "F.tsv", "texts, with or without labels (-: standard input)"},               \
+    {                                                                                        \
+        "pairs", 0, OPTION_FLAG, &(o).pairs, NULL, "a tab in a text or line begins its pair" \
+    }
 
 /* Fails where texts come from two places. */
 int text_input_check(const session *s, const text_input *o);

@@ -14,8 +14,9 @@ static int load_encoder(session *s, text_model *m, const char *folder, adcl_mode
     size_t tokens = adcl_tokenizer_size(m->tokenizer);
     size_t rows = adcl_encoder_vocabulary_size(m->encoder);
     if (tokens > rows)
-        return session_fail(s, "%s: expected a vocab.txt of at most %zu tokens, as the model has "
-                               "embeddings, got %zu",
+        return session_fail(s,
+                            "%s: expected a vocab.txt of at most %zu tokens, as the model has "
+                            "embeddings, got %zu",
                             folder, rows, tokens);
     return DONE;
 }
@@ -30,8 +31,9 @@ int text_model_load(session *s, text_model *out, const char *folder, adcl_mode m
     TRY(load_encoder(s, out, folder, mode));
     size_t positions = adcl_encoder_positions(out->encoder);
     if (max_length > positions)
-        return session_fail(s, "option --max-length: expected at most %zu, the model's positions, "
-                               "got %zu",
+        return session_fail(s,
+                            "option --max-length: expected at most %zu, the model's positions, "
+                            "got %zu",
                             positions, max_length);
     if (max_length == 0) out->max_length = positions;
     return DONE;

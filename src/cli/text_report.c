@@ -113,15 +113,16 @@ static void draw_curve(const bench_chart *chart, const curve *c, size_t series, 
     if (c->count == 0) return;
     fprintf(chart->out, "<path class=\"line s%zu\" d=\"", series);
     for (size_t i = 0; i < c->count; i++)
-        fprintf(chart->out, "%c%.1f %.1f", i == 0 ? 'M' : 'L', bench_chart_x(chart, c->points[i].step),
-                bench_chart_y(chart, c->points[i].value));
+        fprintf(chart->out, "%c%.1f %.1f", i == 0 ? 'M' : 'L',
+                bench_chart_x(chart, c->points[i].step), bench_chart_y(chart, c->points[i].value));
     fputs("\"/>\n", chart->out);
     for (size_t i = 0; i < c->count && c->count <= 60; i++) {
         char hint[96];
         snprintf(hint, sizeof hint, "%s %.4f, step %.0f", name, c->points[i].value,
                  c->points[i].step);
         bench_chart_mark(chart, bench_chart_x(chart, c->points[i].step),
-                         bench_chart_y(chart, c->points[i].value), BENCH_FORWARD, series, false, hint);
+                         bench_chart_y(chart, c->points[i].value), BENCH_FORWARD, series, false,
+                         hint);
     }
 }
 
@@ -144,9 +145,17 @@ static void draw_chart(const curve *curves, const char *const *names, size_t cou
     if (!isfinite(least) || !isfinite(most)) return;
     double margin = fmax(0.05 * (most - least), 1e-3);
     bench_chart c = {
-        .out = out, .width = 480, .height = 300, .left = 50, .top = 32, .right = 466, .bottom = 250,
+        .out = out,
+        .width = 480,
+        .height = 300,
+        .left = 50,
+        .top = 32,
+        .right = 466,
+        .bottom = 250,
         .x = {.least = 0.0, .most = last_step, .title = "steps"},
-        .y = {.least = least - margin, .most = most + margin, .title = title},
+        .y = {.least = fmax(least - margin, fmin(least, 0.0)),
+              .most = most + margin,
+              .title = title},
     };
     fputs("<figure>\n<figcaption>", out);
     bench_html_text(out, title);
@@ -195,47 +204,65 @@ static size_t examples_of(const confusion *c, size_t class)
     return sum;
 }
 
+/* Where the squares are. */
+typedef struct grid {
+    double left, top, side;
+} grid;
+
 /* A square for each pair that occurs: green on the diagonal, red elsewhere, the darker the larger
  * its share of the class. */
-static void draw_cell(const text_report *r, size_t right, size_t answer, double side, double left,
-                      FILE *out)
+static void draw_cell(const text_report *r, const bench_chart *c, const grid *g, size_t right,
+                      size_t answer)
 {
-    const confusion *c = &r->assessment->confusion;
-    size_t count = confusion_count(c, right, answer);
+    const confusion *counts = &r->assessment->confusion;
+    size_t count = confusion_count(counts, right, answer);
     if (count == 0) return;
-    double share = (double)count / (double)examples_of(c, right);
-    fprintf(out,
+    double x = g->left + (double)answer * g->side;
+    double y = g->top + (double)right * g->side;
+    fprintf(c->out,
             "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" "
-            "style=\"fill:var(--%s);fill-opacity:%.2f\"><title>",
-            left + (double)answer * side, (double)right * side, side, side,
-            right == answer ? "good" : "bad", 0.15 + 0.85 * share);
-    fprintf(out, "%zu times ", count);
-    bench_html_text(out, name_of(r, right));
-    fputs(right == answer ? " was found" : " was taken for ", out);
-    if (right != answer) bench_html_text(out, name_of(r, answer));
-    fputs("</title></rect>\n", out);
+            "style=\"fill:var(--%s);fill-opacity:%.2f\"><title>%zu times ",
+            x, y, g->side, g->side, right == answer ? "good" : "bad",
+            0.15 + 0.85 * (double)count / (double)examples_of(counts, right), count);
+    bench_html_text(c->out, name_of(r, right));
+    fputs(right == answer ? " was found" : " was taken for ", c->out);
+    if (right != answer) bench_html_text(c->out, name_of(r, answer));
+    fputs("</title></rect>\n", c->out);
+    if (counts->classes > NAMES_DRAWN) return;
+    char text[32];
+    snprintf(text, sizeof text, "%zu", count);
+    bench_chart_text(c, x + 0.5 * g->side, y + 0.5 * g->side + 4.0, BENCH_MIDDLE, "figure", text);
+}
+
+/* Beside the row, and along the column. */
+static void draw_name(const text_report *r, const bench_chart *c, const grid *g, size_t class)
+{
+    double place = ((double)class + 0.5) * g->side;
+    bench_chart_text(c, g->left - 6.0, g->top + place + 4.0, BENCH_END, "tick", name_of(r, class));
+    fprintf(c->out, "<g transform=\"translate(%.1f %.1f) rotate(-35)\">", g->left + place,
+            g->top - 6.0);
+    bench_chart_text(c, 0.0, 0.0, BENCH_START, "tick", name_of(r, class));
+    fputs("</g>\n", c->out);
 }
 
 static void draw_confusion(const text_report *r, FILE *out)
 {
     size_t classes = r->assessment->confusion.classes;
     bool named = classes <= NAMES_DRAWN;
-    double size = 640.0;
-    double left = named ? 200.0 : 8.0;
-    double side = size / (double)classes;
-    bench_chart c = {.out = out, .width = left + size + 8.0, .height = size + 8.0};
-    fputs("<h2>Which class was taken for which</h2>\n<p>A row is a right class, a column an answer; "
-          "the diagonal is right. Point at a square to see what it counts.</p>\n<figure>\n",
-          out);
+    double side = fmin(48.0, 640.0 / (double)classes);
+    double size = side * (double)classes;
+    grid g = {named ? 200.0 : 8.0, named ? 120.0 : 8.0, side};
+    bench_chart c = {.out = out, .width = 1000.0, .height = g.top + size + 8.0};
+    fputs(
+        "<h2>Which class was taken for which</h2>\n<p>A row is a right class, a column an answer; "
+        "the diagonal is right. Point at a square to see what it counts.</p>\n<figure>\n",
+        out);
     bench_chart_begin(&c, "confusion matrix");
-    fprintf(out, "<path class=\"grid\" d=\"M%.1f 0H%.1fV%.1fH%.1fZ\"/>\n", left, left + size, size,
-            left);
+    fprintf(out, "<path class=\"grid\" d=\"M%.1f %.1fh%.1fv%.1fh%.1fZ\"/>\n", g.left, g.top, size,
+            size, -size);
     for (size_t right = 0; right < classes; right++) {
-        if (named)
-            bench_chart_text(&c, left - 6.0, ((double)right + 0.5) * side + 4.0, BENCH_END, "tick",
-                             name_of(r, right));
-        for (size_t answer = 0; answer < classes; answer++)
-            draw_cell(r, right, answer, side, left, out);
+        if (named) draw_name(r, &c, &g, right);
+        for (size_t answer = 0; answer < classes; answer++) draw_cell(r, &c, &g, right, answer);
     }
     bench_chart_end(&c);
     fputs("</figure>\n", out);
@@ -254,9 +281,10 @@ static void print_worst(const text_report *r, FILE *out)
     const confusion *c = &r->assessment->confusion;
     size_t count = confusion_worst(c, pairs, PAIRS_SHOWN);
     if (count == 0) return;
-    fputs("<h2>Most often confused</h2>\n<div class=\"scroll\"><table>\n<tr><th class=\"word\">right "
-          "class</th><th class=\"word\">answer</th><th>times</th><th>of its examples</th></tr>\n",
-          out);
+    fputs(
+        "<h2>Most often confused</h2>\n<div class=\"scroll\"><table>\n<tr><th class=\"word\">right "
+        "class</th><th class=\"word\">answer</th><th>times</th><th>of its examples</th></tr>\n",
+        out);
     for (size_t i = 0; i < count; i++) {
         fputs("<tr>", out);
         print_cell(out, name_of(r, pairs[i].right));
@@ -272,8 +300,9 @@ static void print_worst(const text_report *r, FILE *out)
 static void print_tiles(const text_report *r, FILE *out)
 {
     evaluation e = assessment_figures(r->assessment, false, false);
-    fprintf(out, "<p>On %zu texts that were not trained on, after epoch %llu.</p>\n"
-                 "<div class=\"tiles\">\n",
+    fprintf(out,
+            "<p>On %zu texts that were not trained on, after epoch %llu.</p>\n"
+            "<div class=\"tiles\">\n",
             r->assessment->samples, (unsigned long long)r->epoch);
     for (size_t i = 0; i < e.count; i++) {
         fprintf(out, "<div class=\"tile\"><b>%.4f</b><span>", e.scores[i].value);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* text_report.h – a training on texts as one self-contained page: learning curves from its log, which
- * class is taken for which, the options. Nothing is loaded from elsewhere, no scripts. */
+/* text_report.h – a training on texts as one self-contained page: learning curves from its log,
+ * which class is taken for which, the options. Nothing is loaded from elsewhere, no scripts. */
 #ifndef ADCL_CLI_TEXT_REPORT_H
 #define ADCL_CLI_TEXT_REPORT_H
 
@@ -8,7 +8,7 @@
 #include "cli/traits.h"
 
 typedef struct text_report {
-    const char *log_path;         /* JSON Lines, flushed */
+    const char *log_path; /* JSON Lines, flushed */
     const char *title;
     const traits *options;
     const class_names *classes;

@@ -35,8 +35,8 @@ static int make_tensors(text_stepper *t)
     TRY_DEVICE(s, adcl_tensor_create(&t->order_there, s->ctx, ADCL_I32, count, 1));
     TRY_DEVICE(s, adcl_tensor_create(&t->labels, s->ctx, dtype, count, 1));
     TRY_DEVICE(s, adcl_tensor_create(&t->answers, s->ctx, dtype, t->batch, 1));
-    TRY_DEVICE(s, adcl_tensor_create(&t->logits, s->ctx, ADCL_F32, TEXT_BLOCK_MOST * t->batch,
-                                     t->outputs));
+    TRY_DEVICE(
+        s, adcl_tensor_create(&t->logits, s->ctx, ADCL_F32, t->block_most * t->batch, t->outputs));
     TRY_DEVICE(s, adcl_tensor_create(&t->gradient, s->ctx, ADCL_F32, t->batch, t->outputs));
     TRY(record_create(s, &t->losses));
     TRY(record_create(s, &t->norms));
@@ -49,7 +49,7 @@ static int make_host_memory(text_stepper *t)
     size_t count = t->lesson.data->count;
     TRY(session_allocate(t->s, &memory, count, 1, sizeof *t->order));
     t->order = memory;
-    TRY(session_allocate(t->s, &memory, TEXT_BLOCK_MOST * t->batch, t->outputs,
+    TRY(session_allocate(t->s, &memory, t->block_most * t->batch, t->outputs,
                          sizeof *t->read_logits));
     t->read_logits = memory;
     return DONE;
@@ -67,6 +67,7 @@ static int make_passes(text_stepper *t)
     params.max_tokens = tokens;
     params.max_sequences = t->batch;
     params.mode = ADCL_TRAINING;
+    params.model_dropout = t->lesson.model_dropout;
     TRY(packed_pass_create(s, &t->pass, tokens, t->batch));
     TRY_DEVICE(s, adcl_encoder_workspace_create(&t->workspace, s->ctx, t->lesson.model->encoder,
                                                 t->lesson.model->set, &params));
@@ -116,6 +117,13 @@ static int make_loss(text_stepper *t)
     return DONE;
 }
 
+/* Logits of 16 MB at most wait to be read. */
+static size_t choose_block(size_t batch, size_t outputs)
+{
+    size_t steps = ((size_t)1 << 22) / (batch * outputs);
+    return steps < 1 ? 1 : steps > TEXT_BLOCK_MOST ? TEXT_BLOCK_MOST : steps;
+}
+
 int text_stepper_create(session *s, text_stepper *out, const text_lesson *lesson)
 {
     size_t count = lesson->data->count;
@@ -128,6 +136,7 @@ int text_stepper_create(session *s, text_stepper *out, const text_lesson *lesson
         .outputs = text_model_labels(lesson->model),
         .is_regression = text_model_is_regression(lesson->model),
     };
+    out->block_most = choose_block(batch, out->outputs);
     TRY(make_host_memory(out));
     TRY(make_tensors(out));
     TRY(make_passes(out));
@@ -211,8 +220,8 @@ static int view_part(text_stepper *t, part *p, size_t row)
 {
     session *s = t->s;
     size_t count = p->last - p->first;
-    TRY_DEVICE(s, adcl_tensor_view_rows(&p->logits, s->ctx, t->logits,
-                                        t->recorded * t->batch + row, count));
+    TRY_DEVICE(s, adcl_tensor_view_rows(&p->logits, s->ctx, t->logits, t->recorded * t->batch + row,
+                                        count));
     TRY_DEVICE(s, adcl_tensor_view_rows(&p->gradient, s->ctx, t->gradient, 0, count));
     TRY_DEVICE(s, adcl_tensor_view_rows(&p->answers, s->ctx, t->answers, row, count));
     return DONE;
@@ -246,7 +255,8 @@ static int forward(text_stepper *t, part *p)
     size_t tokens =
         packed_pass_fill(&t->pass, t->lesson.tokens, t->order, p->first, p->last, &batch);
     TRY(gather_states(t, p, tokens, &batch));
-    TRY_DEVICE(s, adcl_encoder_forward(s->ctx, m->encoder, m->set, t->workspace, &batch, p->logits));
+    TRY_DEVICE(s,
+               adcl_encoder_forward(s->ctx, m->encoder, m->set, t->workspace, &batch, p->logits));
     TRY_DEVICE(s, adcl_loss_compute(s->ctx, t->loss, p->logits, p->answers,
                                     t->losses.slots[t->recorded], p->gradient));
     return DONE;
@@ -377,7 +387,7 @@ int text_stepper_read(text_stepper *t, step_figures figures[TRAINING_BLOCK_MOST]
     TRY(record_read(s, &t->losses, losses));
     TRY(record_read(s, &t->norms, norms));
     TRY_DEVICE(s, adcl_tensor_read(s->ctx, t->logits, t->read_logits,
-                                   TEXT_BLOCK_MOST * t->batch * t->outputs * sizeof(float)));
+                                   t->block_most * t->batch * t->outputs * sizeof(float)));
     for (size_t i = 0; i < t->recorded; i++) {
         float loss = t->in_passes[i] ? t->known_losses[i] : losses[i];
         figures[i] = (step_figures){.loss = loss, .norm = norms[i]};

@@ -32,16 +32,16 @@ typedef struct text_training {
     training loop;
     class_names classes;
     text_set train;
-    text_set dev;           /* empty where there is none */
+    text_set dev; /* empty where there is none */
     uint64_t model_digest;
     uint64_t train_digest;
     text_model model;
     text_stepper steps;
     inference dev_inference;
-    float *dev_logits;      /* (M, C) */
-    assessment latest;      /* of the last evaluation */
-    uint64_t latest_epoch;  /* 0: none was made in this run */
-    assessment best;        /* of the best one, where it was made in this run */
+    float *dev_logits;     /* (M, C) */
+    assessment latest;     /* of the last evaluation */
+    uint64_t latest_epoch; /* 0: none was made in this run */
+    assessment best;       /* of the best one, where it was made in this run */
     uint64_t best_epoch;
 } text_training;
 
@@ -170,6 +170,7 @@ static int make_stepper(text_training *t)
         .batch = o->batch,
         .max_tokens = t->o->tokens_per_pass,
         .head_scale = head > 0.0 ? head / o->learning_rate : 1.0,
+        .model_dropout = t->o->model_dropout,
         .optimizer = &o->optimizer,
     };
     return text_stepper_create(t->s, &t->steps, &lesson);
@@ -191,10 +192,10 @@ static void say_memory(const text_training *t)
 {
     size_t bytes = adcl_encoder_workspace_bytes(t->steps.workspace);
     size_t tokens = t->steps.lesson.max_tokens;
-    session_note(t->s,
-                 "memory: model %.0f MB, passes of at most %zu tokens %.0f MB (%zu bytes a token)%s",
-                 (double)adcl_encoder_bytes(t->model.encoder) / 1e6, tokens, (double)bytes / 1e6,
-                 bytes / tokens, t->train.frozen.states != NULL ? ", frozen layers kept" : "");
+    session_note(
+        t->s, "memory: model %.0f MB, passes of at most %zu tokens %.0f MB (%zu bytes a token)%s",
+        (double)adcl_encoder_bytes(t->model.encoder) / 1e6, tokens, (double)bytes / 1e6,
+        bytes / tokens, t->train.frozen.states != NULL ? ", frozen layers kept" : "");
 }
 
 static int prepare(text_training *t)
@@ -283,13 +284,20 @@ static int keep(void *self)
 
 #define PAIRS_SAID 3
 
+/* "most confused: banks taken for rivers (5), …" */
 static void say_confused(const text_training *t)
 {
+    char text[512] = "";
     confused_pair pairs[PAIRS_SAID];
+    if (t->latest.is_regression) return;
     size_t count = confusion_worst(&t->latest.confusion, pairs, PAIRS_SAID);
-    for (size_t i = 0; i < count && !t->latest.is_regression; i++)
-        session_note(t->s, "  %zu times %s was taken for %s", pairs[i].count,
-                     t->classes.names[pairs[i].right], t->classes.names[pairs[i].answer]);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(text);
+        snprintf(text + length, sizeof text - length, "%s%.60s taken for %.60s (%zu)",
+                 i > 0 ? ", " : "", t->classes.names[pairs[i].right],
+                 t->classes.names[pairs[i].answer], pairs[i].count);
+    }
+    if (count > 0) session_note(t->s, "  most confused: %s", text);
 }
 
 static int write_report(text_training *t, const assessment *shown, uint64_t epoch)
@@ -362,9 +370,13 @@ static void describe(const void *self, traits *list)
     traits_add(list, "keep", "%s", keeps_best(t) ? "best" : "last");
     traits_add(list, "patience", "%zu", t->o->training.patience);
     describe_set(adcl_adapter_set_describe(t->model.set), list);
-    traits_add_double(list, "head-lr", t->steps.lesson.head_scale * t->o->training.learning_rate);
+    if (t->o->head_learning_rate > 0.0)
+        traits_add_double(list, "head-lr", t->o->head_learning_rate);
+    else
+        traits_add(list, "head-lr", "that of --lr");
+    traits_add(list, "model-dropout", "%s", t->o->model_dropout ? "yes" : "no");
     traits_add(list, "max-length", "%zu", t->model.max_length);
-    traits_add(list, "tokens-per-pass", "%zu", t->steps.lesson.max_tokens);
+    traits_add(list, "tokens-per-pass", "%zu", t->o->tokens_per_pass);
     traits_add(list, "engine", "%s", adcl_engine_name(adcl_encoder_engine(encoder)));
 }
 
@@ -422,7 +434,7 @@ static int run(text_training *t)
         .self = t,
         .unit = "tokens",
         .steps_per_epoch = t->steps.steps_per_epoch,
-        .block_most = TEXT_BLOCK_MOST,
+        .block_most = t->steps.block_most,
         .parameters = t->steps.parameters,
         .optimizer = t->steps.optimizer,
         .start_epoch = start_epoch,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* text_training.h – what finetune does: adapters in a frozen encoder, and a head, learn on texts. */
+/* text_training.h – what finetune does: adapters in a frozen encoder, and a head, learn on texts.
+ */
 #ifndef ADCL_CLI_TEXT_TRAINING_H
 #define ADCL_CLI_TEXT_TRAINING_H
 
@@ -12,15 +13,16 @@ typedef struct finetune_options {
     training_options training;
     const char *model_path;
     const char *train_path;
-    const char *dev_path;      /* NULL: nothing is evaluated */
-    const char *report_path;   /* NULL: none */
-    const char *cache_frozen;  /* "auto", "memory", "off" or a file */
-    const char *keep;          /* "best" or "last" */
+    const char *dev_path;        /* NULL: nothing is evaluated */
+    const char *report_path;     /* NULL: none */
+    const char *cache_frozen;    /* "auto", "memory", "off" or a file */
+    const char *keep;            /* "best" or "last" */
     adcl_adapter_set_params set; /* without labels */
-    double head_learning_rate; /* 0: as the others */
-    size_t max_length;         /* 0: the model's positions */
+    double head_learning_rate;   /* 0: as the others */
+    size_t max_length;           /* 0: the model's positions */
     size_t tokens_per_pass;
     int is_regression;
+    int model_dropout; /* the frozen model's own */
 } finetune_options;
 
 /* Trains, and writes what interface and manual promise. INTERRUPTED after a checkpoint when SIGINT

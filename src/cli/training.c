@@ -137,8 +137,8 @@ static int check_figures(const training *t, uint64_t step, const step_figures *f
     return session_fail(t->s,
                         "step %llu: the %s is not finite, so the training stops; the "
                         "checkpoint in %s is from before (a smaller --lr or a --clip may help)",
-                        (unsigned long long)step + 1,
-                        isfinite(figures->loss) ? "gradient" : "loss", t->folder.path);
+                        (unsigned long long)step + 1, isfinite(figures->loss) ? "gradient" : "loss",
+                        t->folder.path);
 }
 
 /* "loss 0.1234  accuracy 0.9876" of the epoch so far. */
@@ -208,8 +208,7 @@ static int settle(training *t)
     double speed = (double)work / seconds;
     t->block_started = now;
     uint64_t first = t->step - t->recorded;
-    for (size_t i = 0; i < t->recorded; i++)
-        TRY(settle_step(t, first + i, &figures[i], speed));
+    for (size_t i = 0; i < t->recorded; i++) TRY(settle_step(t, first + i, &figures[i], speed));
     t->recorded = 0;
     t->epoch_work += work;
     show_progress(t, speed);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* training.h – a training from its first step to its last: epochs, log, checkpoints, going on later,
- * stopping early. What is trained, and how a step goes, is the trainee's business. */
+/* training.h – a training from its first step to its last: epochs, log, checkpoints, going on
+ * later, stopping early. What is trained, and how a step goes, is the trainee's business. */
 #ifndef ADCL_CLI_TRAINING_H
 #define ADCL_CLI_TRAINING_H
 
@@ -61,16 +61,16 @@ typedef struct training {
     const trainee *trainee;
     training_folder folder;
     adcl_schedule schedule;
-    uint64_t step;           /* steps done */
+    uint64_t step; /* steps done */
     best_evaluation best;
-    bool has_order;          /* the trainee has the order of the epoch of `step` */
-    size_t recorded;         /* steps since the last read */
-    size_t block;            /* steps until the figures are read; grows while they are quick */
-    double block_started;    /* clock_seconds */
+    bool has_order;       /* the trainee has the order of the epoch of `step` */
+    size_t recorded;      /* steps since the last read */
+    size_t block;         /* steps until the figures are read; grows while they are quick */
+    double block_started; /* clock_seconds */
     double last_checkpoint;
-    double epoch_loss;       /* sum over the steps of this epoch that were read */
-    size_t epoch_steps;      /* how many those are */
-    size_t epoch_work;       /* and the rows or tokens in them */
+    double epoch_loss;  /* sum over the steps of this epoch that were read */
+    size_t epoch_steps; /* how many those are */
+    size_t epoch_work;  /* and the rows or tokens in them */
     size_t epoch_right;
     size_t epoch_known;
     double epoch_started;

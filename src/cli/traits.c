@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/traits.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 void traits_add(traits *list, const char *option, const char *format, ...)
 {
+    assert(list->count < TRAITS_MOST);
     trait *item = &list->items[list->count++];
     item->option = option;
     va_list arguments;

@@ -324,7 +324,8 @@ static adcl_status read_labels(const reader *in)
     if (in->out->labels == NULL) return out_of_memory(in);
     p->label_names = in->out->labels;
     bool valid = json_object_size(ids) == p->labels;
-    for (void *at = json_object_iter(ids); valid && at != NULL; at = json_object_iter_next(ids, at)) {
+    for (void *at = json_object_iter(ids); valid && at != NULL;
+         at = json_object_iter_next(ids, at)) {
         const json_t *id = json_object_iter_value(at);
         valid = json_is_integer(id) && json_integer_value(id) >= 0 &&
                 (size_t)json_integer_value(id) < p->labels &&
@@ -449,53 +450,62 @@ static adcl_status read_head_file(reader *in)
 
 /* ---- the whole -------------------------------------------------------------------------------*/
 
-/* *json = the file, NULL where there is none. *path is the caller's to free. */
-static adcl_status load(json_t **json, adcl__text *path, const char *folder, const char *name,
-                        adcl_error *error)
+/* *json = the file, NULL where there is none. */
+static adcl_status load(json_t **json, const char *folder, const char *name, adcl_error *error)
 {
-    *json = NULL;
-    adcl__text_append(path, "%s/%s", folder, name);
-    if (path->failed)
-        return adcl__error_set(error, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "%s: no memory to read it",
-                               folder);
-    adcl_error why;
-    adcl_status status = adcl__json_file_read(json, path->bytes, &why);
+    adcl__text path = {0};
+    adcl__text_append(&path, "%s/%s", folder, name);
+    adcl_error why = {.status = ADCL_OK};
+    adcl_status status = path.failed ? adcl__error_set(&why, ADCL_ERR_OUT_OF_HOST_MEMORY, 0,
+                                                       "%s: no memory to read it", folder)
+                                     : adcl__json_file_read(json, path.bytes, &why);
+    adcl__text_free(&path);
     if (status == ADCL_ERR_FILE && why.native_code == ENOENT) return ADCL_OK;
     if (status != ADCL_OK && error != NULL) *error = why;
     return status;
 }
 
-static adcl_status load_adapter(adcl__adapter_config *out, const char *folder, adcl_error *error)
+/* What one of the files says. */
+static adcl_status read_file(adcl__adapter_config *out, const char *folder, const char *name,
+                             adcl_status (*read)(reader *in), adcl_error *error)
 {
     adcl__text path = {0};
-    adcl_status status = load(&out->adapter, &path, folder, "adapter_config.json", error);
-    reader in = {.path = path.bytes, .error = error, .out = out};
-    if (status == ADCL_OK && out->adapter != NULL) status = read_adapter_file(&in);
+    adcl__text_append(&path, "%s/%s", folder, name);
+    reader in = {.path = path.failed ? folder : path.bytes, .error = error, .out = out};
+    adcl_status status = path.failed ? out_of_memory(&in) : read(&in);
     adcl__text_free(&path);
     return status;
 }
 
-static adcl_status load_head(adcl__adapter_config *out, const char *folder, adcl_error *error)
+adcl_status adcl__adapter_config_read(adcl__adapter_config *out, json_t *adapter, json_t *head,
+                                      const char *folder, adcl_error *error)
 {
-    adcl__text path = {0};
-    adcl_status status = load(&out->head, &path, folder, "head_config.json", error);
-    reader in = {.path = path.bytes, .error = error, .out = out};
-    if (status == ADCL_OK && out->head != NULL) status = read_head_file(&in);
-    adcl__text_free(&path);
+    *out = (adcl__adapter_config){
+        .params = {.struct_size = sizeof out->params}, .adapter = adapter, .head = head};
+    adcl_status status = ADCL_OK;
+    if (adapter != NULL)
+        status = read_file(out, folder, "adapter_config.json", read_adapter_file, error);
+    if (status == ADCL_OK && head != NULL)
+        status = read_file(out, folder, "head_config.json", read_head_file, error);
+    if (status == ADCL_OK && adapter == NULL && head == NULL)
+        status = adcl__error_set(error, ADCL_ERR_FILE, ENOENT,
+                                 "%s: expected adapter_config.json or head_config.json in the "
+                                 "folder, got neither", folder);
+    if (status != ADCL_OK) adcl__adapter_config_release(out);
     return status;
 }
 
 adcl_status adcl__adapter_config_load(adcl__adapter_config *out, const char *folder,
                                       adcl_error *error)
 {
-    *out = (adcl__adapter_config){.params = {.struct_size = sizeof out->params}};
-    adcl_status status = load_adapter(out, folder, error);
-    if (status == ADCL_OK) status = load_head(out, folder, error);
-    if (status == ADCL_OK && out->adapter == NULL && out->head == NULL)
-        status = adcl__error_set(error, ADCL_ERR_FILE, ENOENT,
-                                 "%s: expected adapter_config.json or head_config.json in the "
-                                 "folder, got neither", folder);
-    if (status != ADCL_OK) adcl__adapter_config_release(out);
+    *out = (adcl__adapter_config){0};
+    json_t *adapter = NULL, *head = NULL;
+    adcl_status status = load(&adapter, folder, "adapter_config.json", error);
+    if (status == ADCL_OK) status = load(&head, folder, "head_config.json", error);
+    if (status == ADCL_OK)
+        return adcl__adapter_config_read(out, adapter, head, folder, error);
+    json_decref(adapter);
+    json_decref(head);
     return status;
 }
 

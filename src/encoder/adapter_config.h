@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* adapter_config.h – adapter_config.json and head_config.json of an AdapterHub folder: the options of a
- * set of adapters and its head. docs/adapterhub.md has the table. */
+/* adapter_config.h – adapter_config.json and head_config.json of an AdapterHub folder: the options
+ * of a set of adapters and its head. docs/adapterhub.md has the table. */
 #ifndef ADCL_ENCODER_ADAPTER_CONFIG_H
 #define ADCL_ENCODER_ADAPTER_CONFIG_H
 
@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-/* What the files say. Strings are borrowed from the JSON; lists are owned. */
+/* What the files say. Strings are borrowed from the JSON; it and the lists are owned. */
 typedef struct adcl__adapter_config {
     adcl_adapter_set_params params;
     adcl__model_family family;
@@ -29,6 +29,11 @@ typedef struct adcl__adapter_config {
  * OUT_OF_HOST_MEMORY. */
 adcl_status adcl__adapter_config_load(adcl__adapter_config *out, const char *folder,
                                       adcl_error *error);
+
+/* The same for what was in the files, whose references are taken in any case; NULL: no such file.
+ * `folder` is named in sentences. */
+adcl_status adcl__adapter_config_read(adcl__adapter_config *out, json_t *adapter, json_t *head,
+                                      const char *folder, adcl_error *error);
 
 /* Takes the lists out of what was loaded, for a model of so many layers. Errors: FORMAT,
  * OUT_OF_HOST_MEMORY. */

@@ -31,8 +31,8 @@ static json_t *float_json(float value)
     return json_real(shortest(value));
 }
 
-/* A reduction factor: whole numbers as such, and nothing that AdapterHub, which divides by the double
- * that the text says, would make another bottleneck of. */
+/* A reduction factor: whole numbers as such, and nothing that AdapterHub, which divides by the
+ * double that the text says, would make another bottleneck of. */
 static json_t *factor_json(float value, size_t hidden_size)
 {
     double factor = shortest(value);
@@ -97,8 +97,8 @@ static json_t *unused_options(void)
                      "cross_adapter", 0, "factorized_phm_W", 1, "factorized_phm_rule", 0,
                      "hypercomplex_nonlinearity", "glorot-uniform", "inv_adapter",
                      "inv_adapter_reduction_factor", "learn_phm", 1, "phm_bias", 1, "phm_c_init",
-                     "normal", "phm_dim", 4, "phm_init_range", 0.0001, "phm_layer", 0, "phm_rank", 1,
-                     "shared_W_phm", 0, "shared_phm_rule", 1, "stochastic_depth", 0.0);
+                     "normal", "phm_dim", 4, "phm_init_range", 0.0001, "phm_layer", 0,
+                     "phm_rank", 1, "shared_W_phm", 0, "shared_phm_rule", 1, "stochastic_depth", 0.0);
 }
 
 static bool add_flags(json_t *options, const adcl_adapter_set_params *p)

@@ -211,11 +211,16 @@ static adcl_status refuse_choice(const adcl_adapter_folder *f, size_t fitting, a
     for (size_t i = 0; i < f->adapter_count; i++)
         adcl__text_append(&list, "%slayer %zu %s", i == 0 ? "" : ", ", f->adapters[i].layer,
                           adcl_adapter_place_name(f->adapters[i].place));
-    const char *all = list.bytes == NULL ? "none" : list.bytes;
-    adcl_status status = fitting == 0 ? ADCL_ERR_NOT_FOUND : ADCL_ERR_INVALID_ARGUMENT;
-    adcl__error_set(error, status, 0,
-                    "%s: expected the layer and place of one of its adapters, got those of %zu; "
-                    "there are: %s", f->path, fitting, list.failed ? "…" : all);
+    const char *all = list.failed ? "…" : list.bytes == NULL ? "none" : list.bytes;
+    adcl_status status;
+    if (fitting == 0)
+        status = adcl__error_set(error, ADCL_ERR_NOT_FOUND, 0,
+                                 "%s: no adapter is in that layer and place; there are: %s",
+                                 f->path, all);
+    else
+        status = adcl__error_set(error, ADCL_ERR_INVALID_ARGUMENT, 0,
+                                 "%s: expected the layer and place of one of its adapters: %s",
+                                 f->path, all);
     adcl__text_free(&list);
     return status;
 }

@@ -7,11 +7,11 @@
 #include "encoder/set_params.h"
 
 #include "base/platform.h"
+#include "base/params.h"
 #include "base/text.h"
 #include "io/adapter_key.h"
 #include "io/adapter_metadata.h"
 #include "io/describe.h"
-#include "runtime/context.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -85,8 +85,8 @@ static adcl_status copy_file(const char *from, const char *to, const char *name,
     return status;
 }
 
-/* What another set left in the folder: AdapterHub reads the pickle form first, and a head without its
- * weights is not read at all. */
+/* What another set left in the folder: AdapterHub reads the pickle form first, and a head without
+ * its weights is not read at all. */
 static adcl_status check_left(const adcl_adapter_folder *f, const char *path, adcl_error *error)
 {
     static const char *const names[] = {

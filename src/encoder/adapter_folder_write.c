@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* adapter_folder_write.c – a set in host memory becomes an AdapterHub folder. Each file is complete or
- * as it was; files of a set that was there before, which this one has not, are removed. */
+/* adapter_folder_write.c – a set in host memory becomes an AdapterHub folder. Each file is complete
+ * or as it was; files of a set that was there before, which this one has not, are removed. */
 #include "encoder/adapter_config.h"
 #include "encoder/folder_tensors.h"
 #include "encoder/json_file.h"

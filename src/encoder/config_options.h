@@ -11,11 +11,11 @@
 
 /* Bounds that no file of use comes near. */
 #define ADCL__CONFIG_LAYERS_MOST 1000
-#define ADCL__CONFIG_LABELS_MOST 1000000
+#define ADCL__CONFIG_LABELS_MOST 100000
 #define ADCL__CONFIG_HIDDEN_MOST 1000000
 
-/* The head over the mean of all tokens, which AdapterHub lacks, and the object of what else it has no
- * name for. */
+/* The head over the mean of all tokens, which AdapterHub lacks, and the object of what else it has
+ * no name for. */
 #define ADCL__CONFIG_MEAN_HEAD "adapter_cl_mean"
 #define ADCL__CONFIG_OWN "adapter_cl"
 

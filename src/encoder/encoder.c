@@ -61,7 +61,8 @@ static adcl_status load_layers(adcl_context *ctx, adcl_encoder *e)
 {
     const adcl__model_config *config = &e->weights.config;
     e->attention =
-        adcl__attention_describe(ctx, config->heads, config->hidden_size / config->heads);
+        adcl__attention_describe(ctx, config->heads, config->hidden_size / config->heads,
+                                 config->positions);
     if (e->engine == ADCL_ENGINE_REFERENCE) return ADCL_OK;
     e->layers = calloc(config->layers, sizeof *e->layers);
     if (e->layers == NULL)

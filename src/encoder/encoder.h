@@ -135,6 +135,7 @@ struct adcl_encoder_workspace {
     adcl_mode mode;
     size_t max_tokens, max_sequences, max_blocks, layers, lowest;
     bool keeps_hidden;
+    bool model_drops; /* the model's own dropout is on */
     /* What it was made for: */
     size_t heads, hidden_size, inner_size;
     bool has_set;
@@ -170,6 +171,7 @@ struct adcl_encoder_workspace {
     bool host_has_types;
     /* Of the last forward: */
     bool has_forward, has_logits;
+    uint64_t seed, step; /* of its dropout */
     bool has_embeddings; /* it began with ids, so the embeddings' norm was a part of it */
     uint64_t next_seed, next_step;
 };
@@ -188,6 +190,11 @@ const adcl__site *adcl__site_of(const adcl__encoder_pass *p, size_t layer, int p
 adcl__norm_tensors adcl__model_norm_of(const adcl__encoder_pass *p, size_t layer, int place);
 adcl__layer_norm adcl__norm_of(const adcl_encoder *encoder, const adcl__norm_tensors *norm);
 enum { ADCL__PLACE_ATTENTION, ADCL__PLACE_OUTPUT };
+
+/* The model's own dropout, where it is on: *mask is that of a sublayer's result, or of attention's weights, and
+ * true is returned if it drops anything. The embeddings' is that of the layer before the first. */
+enum { ADCL__DROP_ATTENTION, ADCL__DROP_OUTPUT, ADCL__DROP_WEIGHTS, ADCL__DROP_EMBEDDINGS };
+bool adcl__model_mask(const adcl__encoder_pass *p, size_t layer, int what, adcl__dropout_mask *mask);
 
 /* True where backward passes through that layer. */
 bool adcl__layer_is_kept(const adcl_encoder_workspace *ws, size_t layer);

@@ -7,9 +7,47 @@
  * Frozen matrices pass gradients on and get none. */
 #include "encoder/encoder.h"
 
+#include "base/random.h"
+
 bool adcl__layer_is_kept(const adcl_encoder_workspace *ws, size_t layer)
 {
     return ws->mode == ADCL_TRAINING && layer >= ws->lowest;
+}
+
+/* ---- the model's own dropout ------------------------------------------------------------------ */
+
+bool adcl__model_mask(const adcl__encoder_pass *p, size_t layer, int what, adcl__dropout_mask *mask)
+{
+    const adcl__model_config *config = &p->encoder->weights.config;
+    float rate = (float)(what == ADCL__DROP_WEIGHTS ? config->attention_dropout
+                                                    : config->hidden_dropout);
+    if (!p->ws->model_drops || rate <= 0.0f) return false;
+    /* Streams apart from those of adapters and head, which count from the seed on. */
+    const uint64_t apart = UINT64_C(0xD1B54A32D192ED03);
+    *mask = (adcl__dropout_mask){.seed = p->ws->seed + apart * (4 * layer + (uint64_t)what + 1),
+                                 .step = p->ws->step,
+                                 .threshold = adcl__dropout_threshold(rate),
+                                 .keep_scale = adcl__dropout_scale(rate)};
+    return true;
+}
+
+/* x ← mask∘x; the same for gradients. */
+static adcl_status drop(const adcl__encoder_pass *p, size_t layer, int what, adcl_tensor *x)
+{
+    adcl__dropout_mask mask;
+    if (!adcl__model_mask(p, layer, what, &mask)) return ADCL_OK;
+    return adcl__dropout_backward(p->ctx, x, &mask, x);
+}
+
+/* Where ∂L/∂h must stay as it is, for it is another matrix, too, its dropped form goes beside. */
+static adcl_status drop_gradient(const adcl__encoder_pass *p, size_t layer, int what,
+                                 adcl_tensor **dh)
+{
+    adcl__dropout_mask mask;
+    if (!adcl__model_mask(p, layer, what, &mask)) return ADCL_OK;
+    adcl_tensor *from = *dh;
+    *dh = p->ws->dh;
+    return adcl__dropout_backward(p->ctx, from, &mask, p->ws->dh);
 }
 
 /* ---- forward ---------------------------------------------------------------------------------- */
@@ -24,10 +62,14 @@ static adcl_status attention_forward(const adcl__encoder_pass *p, size_t layer,
     adcl__layer_memory *m = &ws->memory[layer];
     adcl_tensor *h = m->sites[ADCL__PLACE_ATTENTION].h;
     ADCL_TRY(adcl__frozen_forward(p->ctx, &l->qkv, i, &plain_end, &ws->scratch, m->qkv));
+    adcl__dropout_mask mask;
+    bool masked = adcl__model_mask(p, layer, ADCL__DROP_WEIGHTS, &mask);
     ADCL_TRY(adcl__attention_forward(p->ctx, &p->encoder->attention, m->qkv, ws->blocks,
-                                     ws->block_count, m->log_sum, m->context));
-    return adcl__frozen_forward(p->ctx, &l->attention_output, m->context, &plain_end, &ws->scratch,
-                                h);
+                                     ws->block_count, masked ? &mask : NULL, m->log_sum,
+                                     m->context));
+    ADCL_TRY(adcl__frozen_forward(p->ctx, &l->attention_output, m->context, &plain_end,
+                                  &ws->scratch, h));
+    return drop(p, layer, ADCL__DROP_ATTENTION, h);
 }
 
 static adcl_status feed_forward(const adcl__encoder_pass *p, size_t layer)
@@ -39,8 +81,9 @@ static adcl_status feed_forward(const adcl__encoder_pass *p, size_t layer)
                                    .activation = p->encoder->weights.config.activation,
                                    .keep = adcl__layer_is_kept(ws, layer) ? m->z : NULL};
     ADCL_TRY(adcl__frozen_forward(p->ctx, &l->inner, m->middle, &act, &ws->scratch, ws->wide));
-    return adcl__frozen_forward(p->ctx, &l->output, ws->wide, &plain_end, &ws->scratch,
-                                m->sites[ADCL__PLACE_OUTPUT].h);
+    adcl_tensor *h = m->sites[ADCL__PLACE_OUTPUT].h;
+    ADCL_TRY(adcl__frozen_forward(p->ctx, &l->output, ws->wide, &plain_end, &ws->scratch, h));
+    return drop(p, layer, ADCL__DROP_OUTPUT, h);
 }
 
 adcl_status adcl__layer_forward(const adcl__encoder_pass *p, size_t layer, const adcl_tensor *i,
@@ -58,27 +101,30 @@ adcl_status adcl__layer_forward(const adcl__encoder_pass *p, size_t layer, const
 /* ---- backward --------------------------------------------------------------------------------- */
 
 /* dmiddle += what comes back through the feed-forward part, given dh. */
-static adcl_status feed_backward(const adcl__encoder_pass *p, size_t layer, const adcl_tensor *dh)
+static adcl_status feed_backward(const adcl__encoder_pass *p, size_t layer, adcl_tensor *dh)
 {
     const adcl__encoder_layer *l = &p->encoder->layers[layer];
     adcl_encoder_workspace *ws = p->ws;
     const adcl__product_end slope = {.slope_of = ws->memory[layer].z,
                                      .activation = p->encoder->weights.config.activation};
     const adcl__product_end adds = {.own = ws->dmiddle, .activation = ADCL_ACTIVATION_LINEAR};
+    ADCL_TRY(drop_gradient(p, layer, ADCL__DROP_OUTPUT, &dh));
     ADCL_TRY(adcl__frozen_backward(p->ctx, &l->output, dh, &slope, &ws->scratch, ws->dwide));
     return adcl__frozen_backward(p->ctx, &l->inner, ws->dwide, &adds, &ws->scratch, ws->dmiddle);
 }
 
 /* dhidden += what comes back through attention, given dh. */
-static adcl_status attention_backward(const adcl__encoder_pass *p, size_t layer,
-                                      const adcl_tensor *dh)
+static adcl_status attention_backward(const adcl__encoder_pass *p, size_t layer, adcl_tensor *dh)
 {
     const adcl__encoder_layer *l = &p->encoder->layers[layer];
     adcl_encoder_workspace *ws = p->ws;
     const adcl__layer_memory *m = &ws->memory[layer];
     const adcl__product_end adds = {.own = ws->dhidden, .activation = ADCL_ACTIVATION_LINEAR};
-    const adcl__attention_kept kept = {m->qkv, m->log_sum, m->context, ws->blocks,
-                                       ws->block_count};
+    adcl__dropout_mask mask;
+    bool masked = adcl__model_mask(p, layer, ADCL__DROP_WEIGHTS, &mask);
+    const adcl__attention_kept kept = {m->qkv,     m->log_sum,      m->context,
+                                       ws->blocks, ws->block_count, masked ? &mask : NULL};
+    ADCL_TRY(drop_gradient(p, layer, ADCL__DROP_ATTENTION, &dh));
     ADCL_TRY(adcl__frozen_backward(p->ctx, &l->attention_output, dh, &plain_end, &ws->scratch,
                                    ws->dcontext));
     ADCL_TRY(adcl__attention_backward(p->ctx, &p->encoder->attention, &kept, ws->dcontext,

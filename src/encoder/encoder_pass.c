@@ -201,6 +201,14 @@ static adcl__norm_tensors embeddings_norm_of(const adcl__encoder_pass *p)
     return trained ? p->set->embeddings_norm : p->encoder->embeddings_norm;
 }
 
+/* x ← mask∘x where the model's own dropout is on; the same for gradients. */
+static adcl_status drop_embeddings(const adcl__encoder_pass *p, adcl_tensor *x)
+{
+    adcl__dropout_mask mask;
+    if (!adcl__model_mask(p, 0, ADCL__DROP_EMBEDDINGS, &mask)) return ADCL_OK;
+    return adcl__dropout_backward(p->ctx, x, &mask, x);
+}
+
 /* What enters the first layer. */
 static adcl_status upload_embeddings(const adcl__encoder_pass *p, const adcl_encoder_batch *b)
 {
@@ -212,9 +220,10 @@ static adcl_status upload_embeddings(const adcl__encoder_pass *p, const adcl_enc
                                  &ws->uploaded[3]));
     adcl__norm_tensors norm = embeddings_norm_of(p);
     const adcl__layer_norm rule = adcl__norm_of(p->encoder, &norm);
-    return adcl__layer_norm_forward(p->ctx, &rule, ws->a, NULL, NULL,
-                                    ws->embeddings_kept.normal != NULL ? &ws->embeddings_kept : NULL,
-                                    ws->hidden[0]);
+    ADCL_TRY(adcl__layer_norm_forward(
+        p->ctx, &rule, ws->a, NULL, NULL,
+        ws->embeddings_kept.normal != NULL ? &ws->embeddings_kept : NULL, ws->hidden[0]));
+    return drop_embeddings(p, ws->hidden[0]);
 }
 
 /* Gives every matrix the rows of the batch. */
@@ -232,6 +241,8 @@ static void fit(adcl_encoder_workspace *ws, size_t tokens, size_t sequences)
 static void set_dropout(adcl_encoder_workspace *ws)
 {
     const uint64_t apart = UINT64_C(0x9E3779B97F4A7C15);
+    ws->seed = ws->next_seed;
+    ws->step = ws->next_step;
     for (size_t s = 0; ws->memory != NULL && s < 2 * ws->layers; s++) {
         adcl_workspace *adapter = ws->memory[s / 2].sites[s % 2].adapter;
         if (adapter != NULL)
@@ -294,6 +305,7 @@ static adcl_status embeddings_backward(const adcl__encoder_pass *p)
     adcl_encoder_workspace *ws = p->ws;
     const adcl__norm_tensors *norm = &p->set->embeddings_norm;
     if (norm->weight == NULL || !ws->has_embeddings) return ADCL_OK;
+    ADCL_TRY(drop_embeddings(p, ws->dhidden));
     return adcl__layer_norm_gradients(p->ctx, &ws->embeddings_kept, ws->dhidden,
                                       norm->weight_gradient, norm->bias_gradient);
 }

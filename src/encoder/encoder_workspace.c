@@ -454,6 +454,7 @@ adcl_status adcl_encoder_workspace_create(adcl_encoder_workspace **out, adcl_con
     ws->max_tokens = p.max_tokens;
     ws->max_sequences = p.max_sequences;
     ws->keeps_hidden = p.keep_hidden != 0;
+    ws->model_drops = p.model_dropout != 0 && p.mode == ADCL_TRAINING;
     ws->layers = encoder->weights.config.layers;
     ws->lowest = set == NULL ? ws->layers : set->lowest;
     ws->heads = encoder->weights.config.heads;

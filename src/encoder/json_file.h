@@ -12,8 +12,8 @@
  * OUT_OF_HOST_MEMORY. */
 adcl_status adcl__json_file_read(json_t **out, const char *path, adcl_error *error);
 
-/* Writes an object as Python's json does with indent=2 and sort_keys=True: a temporary file, synced,
- * then renamed over `path`. json NULL: memory ran out while it was made. Errors: FILE,
+/* Writes an object as Python's json does with indent=2 and sort_keys=True: a temporary file,
+ * synced, then renamed over `path`. json NULL: memory ran out while it was made. Errors: FILE,
  * OUT_OF_HOST_MEMORY. */
 adcl_status adcl__json_file_write(const json_t *json, const char *path, adcl_error *error);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* model_weights.c – the tensors of a model found by name. A table says for each family what a role is
- * called; a dense part has two tensors, <name>.weight and <name>.bias, and so has a norm, whose old
- * names are <name>.gamma and <name>.beta. */
+/* model_weights.c – the tensors of a model found by name. A table says for each family what a role
+ * is called; a dense part has two tensors, <name>.weight and <name>.bias, and so has a norm, whose
+ * old names are <name>.gamma and <name>.beta. */
 #include "encoder/model_weights.h"
 
 #include "base/text.h"
@@ -105,7 +105,7 @@ static bool is_aligned(const void *data)
     return (uintptr_t)data % _Alignof(float) == 0;
 }
 
-/* *values = the tensor's numbers: where the file has them if they can be used there, else a copy. */
+/* *values = the tensor's numbers: where the file has them, or a copy if they cannot be used there. */
 static adcl_status take_values(reader *in, const adcl_safetensors_entry *entry,
                                const float **values)
 {

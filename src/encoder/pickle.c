@@ -34,7 +34,7 @@ typedef struct storage {
 typedef struct tensor {
     char *name;
     size_t *shape;
-    unsigned char *gathered; /* its numbers, where they do not lie dense in the storage; else NULL */
+    unsigned char *gathered; /* its numbers, where they do not lie dense in the storage */
     adcl_safetensors_entry entry;
 } tensor;
 

@@ -10,9 +10,10 @@
  *       t R                               "call" the function: here a description of the tensor
  *     u .                                 put the pairs into the dictionary; stop
  *
- * with q n after each value, which keeps it for a later h n. Every value is a node; instructions push
- * and pop numbers of nodes. A program of n bytes makes at most n nodes and pushes at most n numbers, so
- * memory is bounded by the size of the file, and nothing is walked along deeper than two levels. */
+ * with q n after each value, which keeps it for a later h n. Every value is a node; instructions
+ * push and pop numbers of nodes. A program of n bytes makes at most n nodes and pushes at most n
+ * numbers, so memory is bounded by the size of the file, and nothing is walked along deeper than
+ * two levels. */
 #include "encoder/pickle_machine.h"
 
 #include "base/text.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* pickle_machine.h – what a pickle of a dictionary of tensors says. A pickle is a program for a stack
- * machine; this one has the instructions that such a dictionary takes, calls nothing, and knows by
- * name the few functions and classes whose results it describes. */
+/* pickle_machine.h – what a pickle of a dictionary of tensors says. A pickle is a program for a
+ * stack machine; this one has the instructions that such a dictionary takes, calls nothing, and
+ * knows by name the few functions and classes whose results it describes. */
 #ifndef ADCL_ENCODER_PICKLE_MACHINE_H
 #define ADCL_ENCODER_PICKLE_MACHINE_H
 
@@ -25,9 +25,10 @@ typedef struct adcl__pickled_tensor {
 
 typedef adcl_status (*adcl__pickle_visit)(void *user, const adcl__pickled_tensor *tensor);
 
-/* Runs the program, then calls `visit` for each item in the order of the dictionary; stops at the first
- * status that is not OK and returns it. `path` is named in sentences. Errors: FORMAT, UNSUPPORTED (an
- * instruction, a function or a class that is not known, by name), OUT_OF_HOST_MEMORY. */
+/* Runs the program, then calls `visit` for each item in the order of the dictionary; stops at the
+ * first status that is not OK and returns it. `path` is named in sentences. Errors: FORMAT,
+ * UNSUPPORTED (an instruction, a function or a class that is not known, by name),
+ * OUT_OF_HOST_MEMORY. */
 adcl_status adcl__pickle_run(const char *path, const unsigned char *bytes, size_t size,
                              adcl__pickle_visit visit, void *user, adcl_error *error);
 

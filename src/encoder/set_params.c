@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "encoder/set_params.h"
 
+#include "base/params.h"
 #include "base/text.h"
 #include "io/describe.h"
-#include "runtime/context.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -124,8 +124,8 @@ static adcl_status check(const adcl_adapter_set_params *p, size_t layers, adcl_e
 {
     if (!is_name(p->name))
         return adcl__error_set(error, ADCL_ERR_INVALID_ARGUMENT, 0,
-                               "adapter set: name: expected 1 to %d bytes of UTF-8 without dots and "
-                               "control characters, got %s",
+                               "adapter set: name: expected 1 to %d bytes of UTF-8 without dots "
+                               "and control characters, got %s",
                                ADCL_ADAPTER_NAME_BYTES, adcl__describe_name(p->name).text);
     ADCL_TRY(check_enums(p, error));
     ADCL_TRY(check_numbers(p, layers, error));

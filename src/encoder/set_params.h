@@ -22,7 +22,7 @@ int adcl__set_params_has_layer(const adcl_adapter_set_params *params, size_t lay
 /* The reduction factor of a layer. */
 float adcl__set_params_reduction(const adcl_adapter_set_params *params, size_t layer);
 
-/* max(1, ⌊D / factor⌋) as AdapterHub computes it; 0 where that is more than any adapter may have. */
+/* max(1, ⌊D / factor⌋) as AdapterHub computes it; 0 where it is more than any adapter may have. */
 size_t adcl__bottleneck_of(size_t hidden_size, double reduction_factor);
 
 #endif

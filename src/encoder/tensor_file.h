@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* tensor_file.h – the tensors of a file in an AdapterHub folder: safetensors, or PyTorch's pickle in a
- * zip file. Their names are found under the forms that models and programs of several ages gave them. */
+/* tensor_file.h – the tensors of a file in an AdapterHub folder: safetensors, or PyTorch's pickle
+ * in a zip file. Their names are found under the forms that models and programs of several ages
+ * gave them. */
 #ifndef ADCL_ENCODER_TENSOR_FILE_H
 #define ADCL_ENCODER_TENSOR_FILE_H
 
@@ -17,12 +18,12 @@ typedef struct adcl__tensor_file {
     adcl_safetensors *safetensors;
     adcl__pickle *pickle;
     bool *used;   /* for each tensor */
-    char **names; /* each tensor's without the model's prefix, parts called as AdapterHub does today */
+    char **names; /* each tensor's without the prefix, parts called as AdapterHub does today */
 } adcl__tensor_file;
 
-/* Opens `folder`/`safe_name` or, where that is not there, `folder`/`pickle_name` (NULL: none). Names
- * lose `prefix` where they begin with it. On failure *out is all zeros; FILE with the native code
- * ENOENT where neither is there. Errors: FILE, FORMAT, UNSUPPORTED, SIZE_OVERFLOW,
+/* Opens `folder`/`safe_name` or, where that is not there, `folder`/`pickle_name` (NULL: none).
+ * Names lose `prefix` where they begin with it. On failure *out is all zeros; FILE with the native
+ * code ENOENT where neither is there. Errors: FILE, FORMAT, UNSUPPORTED, SIZE_OVERFLOW,
  * OUT_OF_HOST_MEMORY. */
 adcl_status adcl__tensor_file_open(adcl__tensor_file *out, const char *folder,
                                    const char *safe_name, const char *pickle_name,

@@ -9,20 +9,39 @@
 /* More lanes than this would mostly be empty: many sequences have a dozen tokens. */
 enum { WIDEST = 8 };
 
-adcl__attention adcl__attention_describe(const adcl_context *ctx, size_t heads, size_t head_size)
+adcl__attention adcl__attention_describe(const adcl_context *ctx, size_t heads, size_t head_size,
+                                         size_t longest)
 {
     size_t vector = ctx->family->vector_width;
-    adcl__attention attention = {
-        .heads = heads, .head_size = head_size, .width = vector >= WIDEST ? WIDEST : 4};
-    snprintf(attention.options, sizeof attention.options, "-DADCL_WIDTH=%zu -DADCL_HEAD=%zu",
-             attention.width, head_size);
-    return attention;
+    return (adcl__attention){.heads = heads,
+                             .head_size = head_size,
+                             .width = vector >= WIDEST ? WIDEST : 4,
+                             .longest = longest};
 }
 
-static adcl__kernel_id kernel(const adcl__attention *attention, const char *name)
+/* Enqueues over (blocks, heads); masked programs are others. */
+static adcl_status launch(adcl_context *ctx, const adcl__attention *attention, const char *name,
+                          bool masked, size_t block_count, const adcl__argument *arguments,
+                          size_t count)
 {
-    return (adcl__kernel_id){ADCL__PROGRAM_ATTENTION, 0, name, attention->options};
+    char options[96];
+    snprintf(options, sizeof options, "-DADCL_WIDTH=%zu -DADCL_HEAD=%zu -DADCL_DROPOUT=%d",
+             attention->width, attention->head_size, masked);
+    const adcl__kernel_id kernel = {ADCL__PROGRAM_ATTENTION, 0, name, options};
+    return adcl__launch(ctx, kernel, (adcl__range){{block_count, attention->heads}, {1, 1}},
+                        arguments, count);
 }
+
+#define LAUNCH(name, masked, blocks, arguments)                                                    \
+    launch(ctx, attention, name, masked, blocks, arguments,                                        \
+           sizeof(arguments) / sizeof((arguments)[0]))
+
+static const adcl__dropout_mask no_mask;
+
+#define MASK_ARGS(mask)                                                                            \
+    {sizeof(cl_ulong), &(mask)->seed}, {sizeof(cl_ulong), &(mask)->step},                          \
+        {sizeof(cl_uint), &(mask)->threshold}, {sizeof(float), &(mask)->keep_scale},               \
+        ADCL__UINT_ARG(attention->longest)
 
 static float scale_of(const adcl__attention *attention)
 {
@@ -31,16 +50,16 @@ static float scale_of(const adcl__attention *attention)
 
 adcl_status adcl__attention_forward(adcl_context *ctx, const adcl__attention *attention,
                                     const adcl_tensor *qkv, const adcl_tensor *blocks,
-                                    size_t block_count, const adcl_tensor *log_sum,
-                                    adcl_tensor *out)
+                                    size_t block_count, const adcl__dropout_mask *mask,
+                                    const adcl_tensor *log_sum, adcl_tensor *out)
 {
     const float scale = scale_of(attention);
+    const adcl__dropout_mask *m = mask != NULL ? mask : &no_mask;
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(qkv), ADCL__ARG(blocks->buffer), ADCL__ARG(log_sum->buffer),
         ADCL__TENSOR_ARGS(out), ADCL__UINT_ARG(block_count), ADCL__UINT_ARG(attention->heads),
-        ADCL__ARG(scale)};
-    return ADCL__LAUNCH(ctx, kernel(attention, "adcl_attention_fwd"),
-                        ((adcl__range){{block_count, attention->heads}, {1, 1}}), arguments);
+        ADCL__ARG(scale), MASK_ARGS(m)};
+    return LAUNCH("adcl_attention_fwd", mask != NULL, block_count, arguments);
 }
 
 adcl_status adcl__attention_backward(adcl_context *ctx, const adcl__attention *attention,
@@ -48,17 +67,18 @@ adcl_status adcl__attention_backward(adcl_context *ctx, const adcl__attention *a
                                      const adcl_tensor *delta, adcl_tensor *dqkv)
 {
     const float scale = scale_of(attention);
-    const adcl__range range = {{kept->block_count, attention->heads}, {1, 1}};
+    const adcl__dropout_mask *m = kept->mask != NULL ? kept->mask : &no_mask;
+    bool masked = kept->mask != NULL;
     const adcl__argument of_queries[] = {
         ADCL__TENSOR_ARGS(kept->qkv), ADCL__ARG(kept->blocks->buffer),
         ADCL__ARG(kept->log_sum->buffer), ADCL__TENSOR_ARGS(kept->out), ADCL__TENSOR_ARGS(dout),
         ADCL__ARG(delta->buffer), ADCL__TENSOR_ARGS(dqkv), ADCL__UINT_ARG(kept->block_count),
-        ADCL__UINT_ARG(attention->heads), ADCL__ARG(scale)};
+        ADCL__UINT_ARG(attention->heads), ADCL__ARG(scale), MASK_ARGS(m)};
     const adcl__argument of_keys[] = {
         ADCL__TENSOR_ARGS(kept->qkv), ADCL__ARG(kept->blocks->buffer),
         ADCL__ARG(kept->log_sum->buffer), ADCL__TENSOR_ARGS(dout), ADCL__ARG(delta->buffer),
         ADCL__TENSOR_ARGS(dqkv), ADCL__UINT_ARG(kept->block_count),
-        ADCL__UINT_ARG(attention->heads), ADCL__ARG(scale)};
-    ADCL_TRY(ADCL__LAUNCH(ctx, kernel(attention, "adcl_attention_bwd_queries"), range, of_queries));
-    return ADCL__LAUNCH(ctx, kernel(attention, "adcl_attention_bwd_keys"), range, of_keys);
+        ADCL__UINT_ARG(attention->heads), ADCL__ARG(scale), MASK_ARGS(m)};
+    ADCL_TRY(LAUNCH("adcl_attention_bwd_queries", masked, kept->block_count, of_queries));
+    return LAUNCH("adcl_attention_bwd_keys", masked, kept->block_count, of_keys);
 }

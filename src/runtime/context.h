@@ -9,6 +9,7 @@
 #define ADCL_RUNTIME_CONTEXT_H
 
 #include "base/error.h"
+#include "base/params.h"
 #include "base/platform.h"
 
 #include <adapter_cl/opencl.h>
@@ -75,11 +76,6 @@ adcl_status adcl__cl_status(cl_int code);
 /* The engine that a request stands for in this context: AUTO becomes the context's. Errors:
  * UNSUPPORTED, INVALID_ARGUMENT. */
 adcl_status adcl__engine_resolve(adcl_context *ctx, adcl_engine request, adcl_engine *out);
-
-/* Copies the caller's params of any version over the defaults that *params holds: fields beyond the
- * caller's struct_size keep their defaults. `given` NULL: all defaults. `what` names the struct. */
-adcl_status adcl__read_params(adcl_error *error, const char *what, void *params, size_t size,
-                              const void *given);
 
 /* Waits for the queue and counts it. */
 adcl_status adcl__finish(adcl_context *ctx);

@@ -12,6 +12,7 @@ import unittest
 
 PROGRAM = os.environ["ADAPTER_CL"]
 FEATURES = pathlib.Path(os.environ["ADCL_TEST_FEATURES"])
+TINY = pathlib.Path(__file__).resolve().parents[1] / "golden/tiny"  # models, with adapters
 
 
 class Array:
@@ -53,8 +54,11 @@ def read_npy(path):
     return Array(header["shape"], struct.unpack(f"<{count}{code}", content[10 + size:]))
 
 
+SAFETENSORS_CODES = {"F32": "f", "I32": "i"}
+
+
 def read_safetensors(path):
-    """{name: Array of its F32 tensor}, metadata."""
+    """{name: Array of its tensor}, metadata."""
     content = path.read_bytes()
     size = struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8:8 + size])
@@ -62,9 +66,9 @@ def read_safetensors(path):
     data = content[8 + size:]
     tensors = {}
     for name, entry in header.items():
-        assert entry["dtype"] == "F32"
         begin, end = entry["data_offsets"]
-        values = struct.unpack(f"<{(end - begin) // 4}f", data[begin:end])
+        code = SAFETENSORS_CODES[entry["dtype"]]
+        values = struct.unpack(f"<{(end - begin) // 4}{code}", data[begin:end])
         tensors[name] = Array(entry["shape"], values)
     return tensors, metadata
 
@@ -103,9 +107,17 @@ class CliTest(unittest.TestCase):
     def path(self, name):
         return self.folder / name
 
-    def run_program(self, *arguments, environment=None):
+    def write(self, name, content):
+        """A file of this text, or of these bytes."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def run_program(self, *arguments, environment=None, text_input=None):
         return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
-                              timeout=600, env={**os.environ, **(environment or {})})
+                              input=text_input, timeout=600,
+                              env={**os.environ, **(environment or {})})
 
     def done(self, *arguments, environment=None):
         """Runs to success; gives standard output."""

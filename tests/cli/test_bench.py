@@ -4,12 +4,16 @@
 import csv
 import io
 import json
+import os
+import pathlib
 import signal
 import subprocess
 import unittest
 import xml.etree.ElementTree
 
 from support import PROGRAM, CliTest
+
+TINY_MODEL = pathlib.Path(os.environ["ADCL_TEST_TINY"], "bert")
 
 KEYS = {"device", "driver", "platform", "version", "bench", "engine", "rows", "hidden",
         "bottleneck", "pass", "ms_median", "ms_min", "gflops", "gbs", "peak_gflops", "peak_gbs",
@@ -172,6 +176,71 @@ class Bench(CliTest):
         self.assertEqual([path.name for path in sorted(self.folder.iterdir())],
                          ["base.json", "page.html", "peers.json"])
         self.check_page(page)
+
+    ENCODER = ["bench", "encoder", "--model", TINY_MODEL]
+    ENCODER_KEYS = KEYS | {"model", "config", "batches", "sequences", "length", "tokens",
+                           "tokens_per_second", "tokens_per_second_spread",
+                           "workspace_bytes_per_token", "encoder_bytes"}
+
+    def texts(self):
+        path = self.path("texts.tsv")
+        path.write_text("label\ttext_a\n" + "".join(
+            f"0\tcard {'the ' * (i % 4)}\n" for i in range(9)))
+        return path
+
+    def test_an_encoder_is_measured_at_sizes_and_at_texts(self):
+        rows = json.loads(self.done(*self.ENCODER, "--sizes", "1x4,3x2", "--input", self.texts(),
+                                    "--batch", "4", "--passes", "forward,step,base,latency",
+                                    "-o", "json"))
+        self.assertEqual([(row["sequences"], row["length"], row["pass"]) for row in rows],
+                         [(1, 4, "forward"), (1, 4, "step"), (1, 4, "latency"), (1, 4, "base"),
+                          (3, 2, "forward"), (3, 2, "step"), (3, 2, "base"),
+                          (4, None, "forward"), (4, None, "step"), (4, None, "base")])
+        for row in rows:
+            self.assertLessEqual(self.ENCODER_KEYS, set(row))
+            self.assertEqual((row["bench"], row["model"], row["config"], row["hidden"]),
+                             ("encoder", "bert", "houlsby", 32))
+            self.assertEqual(row["rows"], row["tokens"])
+            self.assertAlmostEqual(row["tokens_per_second"] * row["ms_median"] /
+                                   (1e3 * row["tokens"]), 1, places=4)
+            self.assertTrue(0 < row["share_of_peak"] <= 1)
+        self.assertEqual([row["batches"] for row in rows], [1] * 7 + [2] * 3)
+        forward, step = rows[0], rows[1]
+        # An encoder for training holds each matrix of a layer a second time.
+        self.assertGreater(step["encoder_bytes"], forward["encoder_bytes"])
+        self.assertGreater(step["workspace_bytes"], forward["workspace_bytes"])
+        self.assertGreater(step["gflops"] * step["ms_median"],
+                           forward["gflops"] * forward["ms_median"])
+
+    def test_an_encoder_has_its_table_and_its_page_and_is_compared(self):
+        arguments = [*self.ENCODER, "--sizes", "2x3", "--passes", "forward", "--config",
+                     "pfeiffer", "--engine", "reference"]
+        base, page = self.path("base.json"), self.path("page.html")
+        base.write_text(self.done(*arguments, "-o", "json"))
+        text = self.done(*arguments, "--compare", base, "--report", page)
+        self.assertIn("| bert | pfeiffer | 2 × 3 | 6 | forward | reference |", text)
+        self.assertNotIn("| new |", text)
+        self.assertIn("2 × 3 tokens, bert, pfeiffer", page.read_text())
+        xml.etree.ElementTree.parse(page)
+
+    def test_a_start_of_an_encoder_is_timed(self):
+        rows = json.loads(self.done(*self.ENCODER, "--sizes", "1x2,2x2", "--passes", "start",
+                                    "--engine", "reference", "-o", "json"))
+        self.assertEqual([(row["sequences"], row["pass"], row["engine"]) for row in rows],
+                         [(1, name, "reference") for name in ("start_cold", "start_warm",
+                                                              "first_step_cold",
+                                                              "first_step_warm")])
+        for work in ("first-answer", "first-step"):
+            self.assertEqual(self.done("bench", work, "--model", TINY_MODEL, "--sizes", "1x2",
+                                       "--engine", "reference"), "reference\n")
+
+    def test_bad_options_of_an_encoder_are_refused(self):
+        self.refused("bench", "encoder", status=2, says="--model")
+        self.refused("bench", "encoder", "-q", "--model", self.path("gone"), says="gone")
+        for sizes in ("16", "1x", "x2", "0x4", "1x4,", "1x4;2x2", "-1x4"):
+            self.refused(*self.ENCODER, f"--sizes={sizes}", status=2, says=["--sizes", sizes])
+        self.refused(*self.ENCODER, "--config", "adapterhub", says="adapterhub")
+        self.refused(*self.ENCODER, "--input", self.path("gone.tsv"), says="gone.tsv")
 
     def test_an_interrupt_ends_it(self):
         process = subprocess.Popen([PROGRAM, *self.SMALL], stdout=subprocess.DEVNULL,

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Writes the seeds of the corpora: small files, each right or wrong in one way that its name says.
 What a fuzzer found is added to the same folders by hand, under a name that says what it was."""
+import io
+import json
 import pathlib
 import struct
+import zipfile
 
 CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
 
@@ -108,8 +111,108 @@ TOKENIZER = {
 }
 
 
+
+
+def string(text):
+    return b"X" + struct.pack("<I", len(text)) + text
+
+
+def tensor_of(sizes, storage=b"FloatStorage", count=b"K\6"):
+    return (b"ctorch._utils\n_rebuild_tensor_v2\n((" + string(b"storage") + b"ctorch\n" + storage +
+            b"\n" + string(b"0") + string(b"cpu") + count + b"tQ" + sizes +
+            b"\x89ccollections\nOrderedDict\n)RtR")
+
+
+def program(*tensors):
+    items = b"".join(string(b"%d" % i) + t for i, t in enumerate(tensors))
+    return b"\x80\2}q\0(" + items + b"u."
+
+
+def archive(pickle, storage=bytes(24), **members):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file:
+        for name, content in {"data.pkl": pickle, "data/0": storage, **members}.items():
+            file.writestr(zipfile.ZipInfo("m/" + name, (1980, 1, 1, 0, 0, 0)), content)
+    return stream.getvalue()
+
+
+MATRIX = tensor_of(b"K\0K\2K\3\x86K\3K\1\x86")
+# The first byte: 0 a program, 1 a file.
+PICKLE = {
+    "valid_program": b"\0" + program(MATRIX),
+    "valid_file": b"\1" + archive(program(MATRIX)),
+    "valid_transposed": b"\1" + archive(program(MATRIX, tensor_of(b"K\0K\3K\2\x86K\1K\3\x86"))),
+    "valid_scalar": b"\1" + archive(program(tensor_of(b"K\5))"))),
+    "valid_state_dictionary": b"\0ccollections\nOrderedDict\n)R" + string(b"a") + MATRIX + b"s}" +
+                              string(b"_metadata") + b"}sb.",
+    "valid_long_numbers": b"\0" + program(tensor_of(b"\x8a\1\0K\2K\3\x86K\3K\1\x86", count=b"\x8a\2\6\0")),
+    "empty": b"\0",
+    "zip_empty": b"\1",
+    "zip_truncated": b"\1" + archive(program(MATRIX))[:-30],
+    "zip_without_storage": b"\1" + archive(program(MATRIX), storage=b""),
+    "zip_big_endian": b"\1" + archive(program(MATRIX), byteorder=b"big"),
+    "old_form": b"\1\x80\2\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
+    "global_forbidden": b"\0cposix\nsystem\n" + string(b"true") + b"\x85R.",
+    "instruction_forbidden": b"\0(iposix\nsystem\n.",
+    "protocol_4": b"\0\x80\4\x95",
+    "beyond_storage": b"\1" + archive(program(tensor_of(b"K\1K\2K\3\x86K\3K\1\x86"))),
+    "stride_0": b"\1" + archive(program(tensor_of(b"K\0K\2K\3\x86K\0K\1\x86"))),
+    "shape_overflow": b"\1" + archive(program(tensor_of(
+        b"K\0(" + b"J\xff\xff\xff\x7f" * 4 + b"t(" + b"K\1" * 4 + b"t"))),
+    "size_negative": b"\0" + program(tensor_of(b"K\0J\xff\xff\xff\xff\x85K\1\x85")),
+    "dictionary_in_itself": b"\0}q\0" + string(b"a") + b"h\0s.",
+    "name_not_utf8": b"\0}" + string(b"\xff") + MATRIX + b"s.",
+    "memo_gap": b"\0}q\7.",
+    "mark_without_end": b"\0(((}.",
+}
+BOTTLENECK = {"mh_adapter": True, "output_adapter": True, "reduction_factor": 16,
+              "non_linearity": "relu"}
+
+
+def adapter(more=None, **outside):
+    return json.dumps({"config": {**BOTTLENECK, **(more or {})}, "hidden_size": 32,
+                       "model_type": "bert", "name": "a", "version": "1", **outside}).encode()
+
+
+def head(**more):
+    return b"\0" + json.dumps({"config": {
+        "head_type": "classification", "layers": 2, "num_labels": 2, "activation_function": "tanh",
+        "label2id": {"no": 0, "yes": 1}, **more}, "hidden_size": 32, "model_type": "bert",
+        "name": "a"}).encode()
+
+
+# adapter_config.json, a NUL, head_config.json.
+ADAPTER_CONFIG = {
+    "valid_adapter": adapter(),
+    "valid_both": adapter() + head(),
+    "valid_head": head(),
+    "valid_mean_head": adapter() + head(head_type="adapter_cl_mean", layers=1),
+    "valid_factors": adapter({"reduction_factor": {"default": 7.3, "0": 2, "11": 0.5},
+                              "leave_out": [1, 3]}),
+    "valid_learned": adapter({"scaling": "learned", "dropout": 0.1, "residual_before_ln": False}),
+    "valid_scaling": adapter({"scaling": 0.1, "init_weights": "mam_adapter"}),
+    "valid_old": adapter({"non_linearity": "gelu_orig"}, version=None),
+    "valid_own_init": adapter(adapter_cl={"init_weights": "identity"}),
+    "scaling_whole": adapter({"scaling": 4}),
+    "scaling_huge": adapter({"scaling": 1e300}),
+    "factor_0": adapter({"reduction_factor": 0}),
+    "factor_tiny": adapter({"reduction_factor": 1e-30}),
+    "factor_of_no_layer": adapter({"reduction_factor": {"-1": 2}}),
+    "layer_huge": adapter({"leave_out": [10**18]}),
+    "phm": adapter({"phm_layer": True}),
+    "unknown": adapter({"x": [1]}),
+    "name_with_dot": adapter(name="a.b"),
+    "labels_twice": adapter() + head(label2id={"no": 0, "yes": 0}),
+    "labels_many": adapter() + head(num_labels=20000, label2id=None),
+    "sizes_differ": adapter(hidden_size=33) + head(),
+    "not_json": b"{",
+    "empty": b"",
+}
+
+
 def main():
-    for folder, files in (("safetensors", SAFETENSORS), ("npy", NPY), ("tokenizer", TOKENIZER)):
+    for folder, files in (("safetensors", SAFETENSORS), ("npy", NPY), ("tokenizer", TOKENIZER),
+                          ("pickle", PICKLE), ("adapter_config", ADAPTER_CONFIG)):
         (CORPUS / folder).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (CORPUS / folder / name).write_bytes(content)

@@ -43,6 +43,12 @@ const char *const adcl_test_tiny_folders[] = {
     NULL,
 };
 
+const char *const adcl_test_minilm_folders[] = {
+    ADCL_TEST_MINILM, "houlsby",  ADCL_TEST_MINILM, "learned_scaling",
+    ADCL_TEST_MINILM, "parallel", ADCL_TEST_MINILM, "pfeiffer",
+    NULL,
+};
+
 static void *allocate(size_t bytes)
 {
     void *memory = calloc(1, bytes + 1);
@@ -58,17 +64,34 @@ static const char *data_folder(void)
     abort();
 }
 
+static bool is_real(const char *model)
+{
+    return strcmp(model, ADCL_TEST_MINILM) == 0;
+}
+
 const char *adcl_test_tiny_model_folder(const char *model)
 {
     static char path[4096];
+    if (is_real(model)) return getenv("ADCL_TEST_MODEL");
     snprintf(path, sizeof path, "%s/tiny/%s", data_folder(), model);
     return path;
+}
+
+/* Below tests/golden. */
+static void name_adapter_folder(const char *model, const char *name, char *path, size_t size)
+{
+    if (is_real(model))
+        snprintf(path, size, "adapterhub/%s", name);
+    else
+        snprintf(path, size, "tiny/%s/adapters/%s", model, name);
 }
 
 const char *adcl_test_tiny_adapter_folder(const char *model, const char *name)
 {
     static char path[4096];
-    snprintf(path, sizeof path, "%s/tiny/%s/adapters/%s", data_folder(), model, name);
+    char below[256];
+    name_adapter_folder(model, name, below, sizeof below);
+    snprintf(path, sizeof path, "%s/%s", data_folder(), below);
     return path;
 }
 
@@ -111,8 +134,9 @@ static const int32_t *packed_indices(const adcl_test_tiny *tiny, const char *key
 
 adcl_test_tiny *adcl_test_tiny_open(const char *model, const char *name)
 {
-    char file[256];
-    snprintf(file, sizeof file, "tiny/%s/adapters/%s/expected.safetensors", model, name);
+    char folder[256], file[300];
+    name_adapter_folder(model, name, folder, sizeof folder);
+    snprintf(file, sizeof file, "%s/expected.safetensors", folder);
     adcl_test_tiny *tiny = allocate(sizeof *tiny);
     tiny->model = model;
     tiny->name = name;

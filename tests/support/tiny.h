@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* tiny.h – the folders of tests/golden/tiny: what AdapterHub's software gives for a model, a set of
- * adapters and a few texts. Its batches are padded; here the padding is taken out, so that row t of
- * every matrix is token t. What is asked for must be there: anything else ends the test. */
+/* tiny.h – the folders of tests/golden/tiny, and of tests/golden/adapterhub for a real model:
+ * what AdapterHub's software gives for a model, a set of adapters and a few texts. Its batches
+ * are padded; here the padding is taken out, so that row t of every matrix is token t. What is
+ * asked for must be there: anything else ends the test. */
 #ifndef ADCL_TESTS_TINY_H
 #define ADCL_TESTS_TINY_H
 
@@ -10,7 +11,7 @@
 #include <stdbool.h>
 
 typedef struct adcl_test_tiny {
-    const char *model;  /* "bert" */
+    const char *model;  /* "bert", or ADCL_TEST_MINILM */
     const char *name;   /* of the adapter and its folder: "houlsby" */
     size_t sequences, tokens;
     const size_t *starts; /* sequences + 1 */
@@ -23,13 +24,20 @@ typedef struct adcl_test_tiny {
     double *numbers; /* what was handed out last */
 } adcl_test_tiny;
 
-/* Every folder there is: model and name alternate, NULL ends the list. */
+/* The real model, all-MiniLM-L6-v2, which is not in the repository: the environment variable
+ * ADCL_TEST_MODEL names its folder. */
+#define ADCL_TEST_MINILM "minilm"
+
+/* Every folder of the tiny models, and those of the real one: model and name alternate, NULL
+ * ends the list. */
 extern const char *const adcl_test_tiny_folders[];
+extern const char *const adcl_test_minilm_folders[];
 
 adcl_test_tiny *adcl_test_tiny_open(const char *model, const char *name);
 void adcl_test_tiny_close(adcl_test_tiny *tiny);
 
-/* The folders, below ADCL_TEST_DATA. Valid until the next call of the same one. */
+/* The folders, below ADCL_TEST_DATA; of the real model what ADCL_TEST_MODEL says, NULL:
+ * nothing. Valid until the next call of the same one. */
 const char *adcl_test_tiny_model_folder(const char *model);
 const char *adcl_test_tiny_adapter_folder(const char *model, const char *name);
 
