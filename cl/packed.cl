@@ -51,7 +51,7 @@ ADCL_INLINE void adcl_packed_panel(uint count, global const float *a, ulong a_st
 {
     for (uint n = 0; n < ADCL_BLOCK_ROWS * ADCL_PANEL_COLS; n++) sums->numbers[n] = 0.0f;
     for (uint first = 0; first < depth; first += ADCL_PART_DEPTH) {
-        adcl_factors f = {.b = panel + first * ADCL_PANEL_COLS, .b_stride = ADCL_PANEL_COLS,
+        adcl_factors f = {.b = panel + (ulong)first * ADCL_PANEL_COLS, .b_stride = ADCL_PANEL_COLS,
                           .depth = min(depth - first, (uint)ADCL_PART_DEPTH)};
         for (uint row = 0; row < count; row += ADCL_ROWS) {
             uint tile_rows = min(count - row, (uint)ADCL_ROWS);

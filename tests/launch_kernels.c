@@ -495,7 +495,7 @@ static adcl_status make_sequences(adcl_context *ctx, sequence_part *p)
 
 static adcl_status sequence_all(adcl_context *ctx)
 {
-    sequence_part p = {NULL};
+    sequence_part p = {.x = NULL};
     const wanted all[] = {{&p.x, TOKENS, COLUMNS}, {&p.u, TOKENS, COLUMNS}, {&p.v, TOKENS, COLUMNS},
                           {&p.pooled, SEQUENCES, COLUMNS}, {&p.column, COLUMNS, 1},
                           {&p.row, 1, COLUMNS}, {&p.number, 1, 1}};

@@ -28,7 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROWS = 5, HIDDEN = 12, BOTTLENECK = 3, CLASSES = 4 };
+enum { ROWS = 5, HIDDEN = 12, BOTTLENECK = 3, CLASSES = 4, TEXTS = 2 };
 
 typedef struct world {
     adcl_error error; /* of calls that have no context */
@@ -49,11 +49,15 @@ typedef struct world {
     adcl_cache *cache;
     adcl_tokenizer *tokenizer;
     adcl_encoding *encoding;
+    adcl_encoder *encoder;
+    adcl_adapter_set *set, *saved_set;
+    adcl_encoder_workspace *passes;
+    adcl_tensor *of_texts; /* (TEXTS, CLASSES) */
 } world;
 
 /* In the working folder, named after the sweep, so that sweeps may run at the same time. */
 static char adapter_path[64], checkpoint_path[64], cache_path[64], model_path[64];
-static char native_path[64], folder_path[64];
+static char native_path[64], folder_path[64], set_path[64];
 
 /* Ends the program with a sentence unless `condition` holds. */
 static void require(bool condition, const char *format, ...)
@@ -70,6 +74,11 @@ static void require(bool condition, const char *format, ...)
 static void world_destroy(world *w)
 {
     adcl_cache_close(&w->cache);
+    adcl_tensor_destroy(&w->of_texts);
+    adcl_encoder_workspace_destroy(&w->passes);
+    adcl_adapter_set_destroy(&w->saved_set);
+    adcl_adapter_set_destroy(&w->set);
+    adcl_encoder_destroy(&w->encoder);
     adcl_encoding_destroy(&w->encoding);
     adcl_tokenizer_destroy(&w->tokenizer);
     adcl_safetensors_destroy(&w->checkpoint);
@@ -119,7 +128,7 @@ typedef struct encoder_run {
     adcl__host_set set, gradients;
 } encoder_run;
 
-static adcl_status load_encoder(encoder_run *r, adcl_error *error)
+static adcl_status load_reference(encoder_run *r, adcl_error *error)
 {
     const char *data = getenv("ADCL_TEST_DATA");
     require(data != NULL, "ADCL_TEST_DATA must name the folder tests/golden");
@@ -142,7 +151,7 @@ static adcl_status run_reference_encoder(world *w)
     static const double dlogits[2 * 3] = {1.0, -1.0, 0.0, 0.5, 0.5, -1.0};
     double logits[2 * 3];
     encoder_run r = {0};
-    adcl_status status = load_encoder(&r, &w->error);
+    adcl_status status = load_reference(&r, &w->error);
     if (status == ADCL_OK)
         status = adcl__encoder_reference_run(&r.model, &r.set,
                                              &(adcl__reference_batch){2, starts, ids, NULL}, hidden,
@@ -457,14 +466,76 @@ static adcl_status get_from_cache(world *w)
     return adcl_cache_get(w->cache, "key", bytes, sizeof bytes, &size, &w->error);
 }
 
-/* Those that use CLBlast come last, for a world with them takes a third of a second. A stage that is
- * `once` leaves behind what its next run would trip over. */
-static const struct {
+/* ---- an encoder -------------------------------------------------------------------------------*/
+
+static adcl_status load_encoder(world *w)
+{
+    adcl_encoder_params params = ADCL_ENCODER_PARAMS_INIT;
+    params.mode = ADCL_TRAINING;
+    params.engine = ADCL_ENGINE_FUSED;
+    return adcl_encoder_load(&w->encoder, w->ctx, model_path, &params);
+}
+
+/* With every option that has memory of its own. */
+static adcl_status create_set(world *w)
+{
+    const adcl_adapter_set_params params = {
+        .struct_size = sizeof params, .reduction_factor = 4.0f, .labels = CLASSES,
+        .activation = ADCL_ACTIVATION_GELU, .attention_adapters = 1, .output_adapters = 1,
+        .original_ln_before = 1, .original_ln_after = 1, .gated = 1, .ln_before = 1, .ln_after = 1,
+        .scaling_kind = ADCL_SCALING_CHANNEL, .dropout = 0.25f, .head_dropout = 0.25f,
+        .train_layer_norms = 1};
+    return adcl_adapter_set_create(&w->set, w->ctx, w->encoder, &params);
+}
+
+static adcl_status save_set(world *w)
+{
+    return adcl_adapter_set_save(w->ctx, w->set, set_path);
+}
+
+static adcl_status load_set(world *w)
+{
+    return adcl_adapter_set_load(&w->saved_set, w->ctx, w->encoder, set_path);
+}
+
+static adcl_status create_passes(world *w)
+{
+    adcl_encoder_workspace_params params = ADCL_ENCODER_WORKSPACE_PARAMS_INIT;
+    params.max_tokens = ROWS;
+    params.mode = ADCL_TRAINING;
+    return adcl_encoder_workspace_create(&w->passes, w->ctx, w->encoder, w->set, &params);
+}
+
+static adcl_status create_logits(world *w)
+{
+    return adcl_tensor_create(&w->of_texts, w->ctx, ADCL_F32, TEXTS, CLASSES);
+}
+
+static adcl_status pass_through_encoder(world *w)
+{
+    static const size_t starts[TEXTS + 1] = {0, 2, ROWS};
+    static const int32_t ids[ROWS] = {1, 2, 1, 3, 2};
+    const adcl_encoder_batch batch = {.sequences = TEXTS, .starts = starts, .ids = ids};
+    adcl_status status =
+        adcl_encoder_forward(w->ctx, w->encoder, w->set, w->passes, &batch, w->of_texts);
+    if (status == ADCL_OK)
+        status = adcl_encoder_backward(w->ctx, w->encoder, w->set, w->passes, w->of_texts);
+    return status;
+}
+
+/* A stage that is `once` leaves behind what its next run would trip over. One that is `sampled` makes
+ * hundreds of calls, most of them like their neighbours, for each of which a world would have to be built. */
+typedef struct stage {
     const char *name;
     adcl_status (*run)(world *w);
-    bool once;
-} stages[] = {
-#define STAGE(run, once) {#run, run, once}
+    bool once, sampled;
+} stage;
+
+#define STAGE(run, once) {#run, run, once, false}
+#define SAMPLED(run) {#run, run, true, true}
+
+/* Those that use CLBlast come last, for a world with them takes a third of a second. */
+static const stage library[] = {
     STAGE(open_cache, true),
     STAGE(put_in_cache, false),
     STAGE(get_from_cache, false),
@@ -508,7 +579,25 @@ static const struct {
     STAGE(pass_on_device, false),
 };
 
-#define STAGE_COUNT (sizeof stages / sizeof stages[0])
+/* A world of its own, for one with an encoder takes a third of a second, too. */
+static const stage encoder[] = {
+    STAGE(open_context, true),
+    SAMPLED(load_encoder),
+    SAMPLED(create_set),
+    STAGE(save_set, false),
+    SAMPLED(load_set),
+    SAMPLED(create_passes),
+    STAGE(create_logits, true),
+    STAGE(pass_through_encoder, false),
+};
+
+typedef struct scene {
+    const stage *stages;
+    size_t count, first; /* the first that is swept: those before it are in another scene, too */
+} scene;
+
+static const scene scenes[] = {{library, sizeof library / sizeof library[0], 0},
+                               {encoder, sizeof encoder / sizeof encoder[0], 1}};
 
 /* ---- the sweep --------------------------------------------------------------------------------*/
 
@@ -535,11 +624,13 @@ static const adcl_error *world_error(const world *w)
     return w->error.status != ADCL_OK ? &w->error : adcl_context_error(w->ctx);
 }
 
-static void build_up_to(world *w, size_t stage)
+/* The first `count` stages. */
+static void build(world *w, const scene *sc, size_t count)
 {
     *w = (world){0};
-    for (size_t i = 0; i < stage; i++)
-        require(stages[i].run(w) == ADCL_OK, "%s: %s", stages[i].name, world_error(w)->message);
+    for (size_t i = 0; i < count; i++)
+        require(sc->stages[i].run(w) == ADCL_OK, "%s: %s", sc->stages[i].name,
+                world_error(w)->message);
 }
 
 static void tear_down(world *w)
@@ -549,11 +640,11 @@ static void tear_down(world *w)
 }
 
 /* Fails the n-th call of the stage, and runs it once more without. False when it makes fewer. */
-static bool survives(world *w, size_t stage, const injector *faults, unsigned n, bool lasting)
+static bool survives(world *w, const stage *st, const injector *faults, unsigned n, bool lasting)
 {
-    const char *name = stages[stage].name;
+    const char *name = st->name;
     faults->arm(n, lasting);
-    adcl_status status = stages[stage].run(w);
+    adcl_status status = st->run(w);
     bool reached = faults->calls() >= n;
     const char *call = faults->name();
     faults->arm(0, false);
@@ -566,32 +657,39 @@ static bool survives(world *w, size_t stage, const injector *faults, unsigned n,
     require(error->status == status && error->message[0] != '\0',
             "%s: %s, call %u: the status is %s, the error's is %s, its sentence \"%s\"", name, call,
             n, adcl_status_name(status), adcl_status_name(error->status), error->message);
-    require(stages[stage].run(w) == ADCL_OK, "%s, once more after %s, call %u: %s", name, call, n,
+    require(st->run(w) == ADCL_OK, "%s, once more after %s, call %u: %s", name, call, n,
             world_error(w)->message);
     return true;
 }
 
-static void sweep(size_t stage, const injector *faults, bool lasting)
+/* The first calls one after the other; further on about eight of every power of ten. */
+static unsigned next_call(const stage *st, unsigned n)
 {
+    return n + 1 + (st->sampled ? n / 3 : 0);
+}
+
+static void sweep(const scene *sc, size_t index, const injector *faults, bool lasting)
+{
+    const stage *st = &sc->stages[index];
     world w;
-    build_up_to(&w, stage);
-    for (unsigned n = 1; survives(&w, stage, faults, n, lasting); n++) {
-        if (!stages[stage].once) continue;
+    build(&w, sc, index);
+    for (unsigned n = 1; survives(&w, st, faults, n, lasting); n = next_call(st, n)) {
+        if (!st->once) continue;
         tear_down(&w);
         require(opencl_faults_references() == 0, "%s: after call %u failed there are still %s",
-                stages[stage].name, n, opencl_faults_held());
-        build_up_to(&w, stage);
+                st->name, n, opencl_faults_held());
+        build(&w, sc, index);
     }
     tear_down(&w);
-    require(opencl_faults_references() == 0, "%s: in the end there are still %s",
-            stages[stage].name, opencl_faults_held());
+    require(opencl_faults_references() == 0, "%s: in the end there are still %s", st->name,
+            opencl_faults_held());
 }
 
 /* A sweep without injectors finds nothing, so both must have seen the calls of a whole world. */
 static void require_injectors(void)
 {
     world w;
-    build_up_to(&w, STAGE_COUNT);
+    build(&w, &scenes[0], scenes[0].count);
     require(opencl_faults_calls() > 100, "OPENCL_LAYERS does not name the layer");
     require(opencl_faults_references() > 10, "the layer does not count objects");
     require(memory_faults_calls() > 100, "allocations do not come here");
@@ -632,9 +730,62 @@ static const char *model_file(size_t i)
     return path;
 }
 
+/* The tensors of a model of one layer, sizes as in config.json above; rows 0: a vector. */
+static const struct {
+    const char *name;
+    size_t rows, cols;
+} model_tensors[] = {
+    {"embeddings.word_embeddings.weight", 11, 8},
+    {"embeddings.position_embeddings.weight", 8, 8},
+    {"embeddings.token_type_embeddings.weight", 2, 8},
+    {"embeddings.LayerNorm.weight", 0, 8},
+    {"embeddings.LayerNorm.bias", 0, 8},
+#define DENSE(name) {"encoder.layer.0." name ".weight", 8, 8}, {"encoder.layer.0." name ".bias", 0, 8}
+#define NORM(name) {"encoder.layer.0." name ".weight", 0, 8}, {"encoder.layer.0." name ".bias", 0, 8}
+    DENSE("attention.self.query"),
+    DENSE("attention.self.key"),
+    DENSE("attention.self.value"),
+    DENSE("attention.output.dense"),
+    NORM("attention.output.LayerNorm"),
+    DENSE("intermediate.dense"),
+    DENSE("output.dense"),
+    NORM("output.LayerNorm"),
+};
+
+#define MODEL_TENSORS (sizeof model_tensors / sizeof model_tensors[0])
+
+static const char *weights_file(void)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/model.safetensors", model_path);
+    return path;
+}
+
+/* All tensors have numbers of the same memory. */
+static void make_weights(void)
+{
+    static float numbers[11 * 8];
+    static adcl_safetensors_entry entries[MODEL_TENSORS];
+    static size_t shapes[MODEL_TENSORS][2];
+    adcl_error error;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        numbers[i] = (float)(i % 7) / 8.0f - 0.25f;
+    for (size_t i = 0; i < MODEL_TENSORS; i++) {
+        size_t rows = model_tensors[i].rows, cols = model_tensors[i].cols;
+        shapes[i][0] = rows > 0 ? rows : cols;
+        shapes[i][1] = cols;
+        entries[i] = (adcl_safetensors_entry){model_tensors[i].name, ADCL_F32, rows > 0 ? 2 : 1,
+                                              shapes[i], numbers,
+                                              (rows > 0 ? rows : 1) * cols * sizeof(float)};
+    }
+    require(adcl_safetensors_save(weights_file(), entries, MODEL_TENSORS, NULL, 0, &error) ==
+                ADCL_OK, "%s", error.message);
+}
+
 static void make_model(void)
 {
     mkdir(model_path, 0777);
+    make_weights();
     for (size_t i = 0; i < sizeof model_files / sizeof model_files[0]; i++) {
         FILE *file = fopen(model_file(i), "w");
         require(file != NULL && fputs(model_files[i][1], file) >= 0 && fclose(file) == 0,
@@ -645,6 +796,7 @@ static void make_model(void)
 static void remove_model(void)
 {
     for (size_t i = 0; i < sizeof model_files / sizeof model_files[0]; i++) remove(model_file(i));
+    remove(weights_file());
     rmdir(model_path);
 }
 
@@ -660,10 +812,14 @@ int main(int argc, char **argv)
     snprintf(model_path, sizeof model_path, "faults-%s-%d.model", faults->what, lasting);
     snprintf(native_path, sizeof native_path, "faults-%s-%d.native", faults->what, lasting);
     snprintf(folder_path, sizeof folder_path, "faults-%s-%d.folder", faults->what, lasting);
+    snprintf(set_path, sizeof set_path, "faults-%s-%d.set", faults->what, lasting);
     make_model();
     remove_folder(cache_path); /* of a run that was killed */
+    remove_folder(set_path);
     require_injectors();
-    for (size_t stage = 0; stage < STAGE_COUNT; stage++) sweep(stage, faults, lasting);
+    for (size_t s = 0; s < sizeof scenes / sizeof scenes[0]; s++)
+        for (size_t i = scenes[s].first; i < scenes[s].count; i++)
+            sweep(&scenes[s], i, faults, lasting);
     remove_model();
     remove(adapter_path);
     remove(checkpoint_path);
@@ -671,7 +827,9 @@ int main(int argc, char **argv)
     size_t written = remove_folder(folder_path);
     require(written == 2, "%s: expected the two files of a head, got %zu: a write that failed left "
             "another", folder_path, written);
-    size_t cached = remove_folder(cache_path);
+    size_t saved = remove_folder(set_path), cached = remove_folder(cache_path);
+    require(saved == 5, "%s: expected five files, got %zu: a save that failed left another", set_path,
+            saved);
     require(cached == 1, "%s: expected one file, got %zu: a put that failed left another", cache_path,
             cached);
     return 0;

@@ -277,3 +277,19 @@ Test(packed, knows_the_activations_of_models, .timeout = 300)
     discard_problem(&p);
     adcl_context_destroy(&ctx);
 }
+
+/* ---- what is refused ------------------------------------------------------------------------- */
+
+Test(packed, says_that_a_matrix_is_too_large)
+{
+    adcl_context *ctx = adcl_test_context_create();
+    const size_t sizes[][2] = {{SIZE_MAX, 1}, {SIZE_MAX / 2, 3}, {3, SIZE_MAX / 2}};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        adcl__packed packed = {.inputs = 1};
+        const adcl__packed_source source = {sizes[i][0], sizes[i][1], NULL, 1, 1, NULL};
+        ADCL_TEST_FAILS(ctx, SIZE_OVERFLOW, "too large",
+                        adcl__packed_create(ctx, &source, &packed));
+        cr_expect_eq(packed.inputs, 0, "something is left after a failure");
+    }
+    adcl_context_destroy(&ctx);
+}

@@ -7,19 +7,12 @@
 
 /* ---- loading ---------------------------------------------------------------------------------- */
 
-static adcl_status upload_row(adcl_context *ctx, const float *numbers, size_t count,
-                              adcl_tensor **out)
-{
-    ADCL_TRY(adcl_tensor_create(out, ctx, ADCL_F32, 1, count));
-    return adcl_tensor_write(ctx, *out, numbers, count * sizeof *numbers);
-}
-
 static adcl_status load_norm(adcl_context *ctx, const adcl_encoder *e, const adcl__norm_weights *norm,
                              adcl__norm_tensors *out)
 {
     size_t hidden = e->weights.config.hidden_size;
-    ADCL_TRY(upload_row(ctx, norm->weight, hidden, &out->weight));
-    return upload_row(ctx, norm->bias, hidden, &out->bias);
+    ADCL_TRY(adcl__tensor_from(ctx, norm->weight, 1, hidden, &out->weight));
+    return adcl__tensor_from(ctx, norm->bias, 1, hidden, &out->bias);
 }
 
 static adcl_status load_dense(adcl_context *ctx, const adcl_encoder *e,

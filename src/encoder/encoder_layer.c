@@ -136,9 +136,9 @@ adcl_status adcl__layer_backward(const adcl__encoder_pass *p, size_t layer)
 {
     adcl_encoder_workspace *ws = p->ws;
     const adcl__site *attention = adcl__site_of(p, layer, ADCL__PLACE_ATTENTION);
-    adcl__norm_tensors norm = adcl__model_norm_of(p, layer, ADCL__PLACE_ATTENTION);
+    /* Where norms are trained the embeddings' is, so there always is more below. */
     bool more_below = layer > ws->lowest || p->set->embeddings_norm.weight != NULL;
-    bool through_feed = more_below || attention != NULL || norm.weight_gradient != NULL;
+    bool through_feed = more_below || attention != NULL;
     adcl_tensor *dh;
     ADCL_TRY(adcl__site_backward(p, layer, ADCL__PLACE_OUTPUT, ws->dhidden, through_feed, &dh,
                                  ws->dmiddle));

@@ -133,15 +133,19 @@ static adcl_status check_logits(adcl_context *ctx, const adcl_adapter_set *set, 
 
 /* ---- the batch on the device ------------------------------------------------------------------ */
 
-/* Waits until the staging memory is free again. */
-static void wait_for_uploads(adcl_encoder_workspace *ws)
+/* Waits until the staging memory is free again: a copy that failed has ended, too. After another error nobody
+ * knows, and the next forward waits once more. */
+static adcl_status wait_for_uploads(adcl_context *ctx, adcl_encoder_workspace *ws)
 {
     for (size_t u = 0; u < sizeof ws->uploaded / sizeof ws->uploaded[0]; u++) {
         if (ws->uploaded[u] == NULL) continue;
-        clWaitForEvents(1, &ws->uploaded[u]);
+        cl_int code = clWaitForEvents(1, &ws->uploaded[u]);
+        if (code != CL_SUCCESS && code != CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST)
+            return adcl__fail_cl(ctx, code, "waiting for the last batch");
         clReleaseEvent(ws->uploaded[u]);
         ws->uploaded[u] = NULL;
     }
+    return ADCL_OK;
 }
 
 /* blocks: (start, end, first) for every `width` tokens of each sequence. */
@@ -256,7 +260,7 @@ static adcl_status forward_layers(const adcl__encoder_pass *p, const adcl_encode
 {
     adcl_encoder_workspace *ws = p->ws;
     size_t first = b->hidden == NULL ? 0 : b->first_layer;
-    wait_for_uploads(ws);
+    ADCL_TRY(wait_for_uploads(p->ctx, ws));
     ADCL_TRY(upload_sequences(p, b));
     if (b->hidden == NULL) ADCL_TRY(upload_embeddings(p, b));
     else if (!adcl__tensors_equal(b->hidden, ws->hidden[first])) /* it may be what is there already */

@@ -220,7 +220,7 @@ static adcl_status make_batch(const maker *m)
 static adcl_status make_backward(const maker *m)
 {
     adcl_encoder_workspace *ws = m->ws;
-    if (ws->mode != ADCL_TRAINING) return ADCL_OK;
+    if (ws->mode != ADCL_TRAINING || ws->lowest == ws->layers) return ADCL_OK;
     adcl_tensor **of_hidden[] = {&ws->dhidden, &ws->dmiddle, &ws->dh, &ws->dcontext};
     for (size_t t = 0; t < sizeof of_hidden / sizeof of_hidden[0]; t++)
         ADCL_TRY(take_tokens(m, m->hidden, of_hidden[t]));
@@ -234,7 +234,7 @@ static adcl_status make_backward(const maker *m)
                : ADCL_OK;
 }
 
-/* The largest of CLBlast's temporary buffers. */
+/* The largest of CLBlast's temporary buffers. Backward goes through frozen products where a layer is kept. */
 static adcl_status make_products(const maker *m)
 {
     adcl_encoder_workspace *ws = m->ws;
@@ -249,8 +249,26 @@ static adcl_status make_products(const maker *m)
     ws->bytes += most;
     if (most > 0) ADCL_TRY(adcl__buffer_create(m->ctx, most, NULL, &ws->products));
     ws->scratch.products = ws->products;
-    if (ws->engine == ADCL_ENGINE_GEMM && ws->mode == ADCL_TRAINING)
+    if (ws->engine == ADCL_ENGINE_GEMM && adcl__layer_is_kept(ws, ws->layers - 1))
         ADCL_TRY(take_tokens(m, m->inner, &ws->scratch.again));
+    return ADCL_OK;
+}
+
+/* What the head takes: less where it has one layer, and in inference. */
+static adcl_status make_head_matrices(const maker *m, bool two)
+{
+    adcl_encoder_workspace *ws = m->ws;
+    bool training = ws->mode == ADCL_TRAINING;
+    const struct {
+        bool wanted;
+        adcl_tensor **matrix;
+    } all[] = {{true, &ws->pooled},
+               {two, &ws->dense},
+               {two && training && m->set->host.params.head_dropout > 0.0f, &ws->dropped},
+               {training, &ws->dpooled},
+               {two && training, &ws->dpooled_below}};
+    for (size_t t = 0; t < sizeof all / sizeof all[0]; t++)
+        if (all[t].wanted) ADCL_TRY(take_sequences(m, m->hidden, all[t].matrix));
     return ADCL_OK;
 }
 
@@ -259,11 +277,8 @@ static adcl_status make_head(const maker *m)
     adcl_encoder_workspace *ws = m->ws;
     if (m->set == NULL || m->set->head[0].kernel == NULL) return ADCL_OK;
     const adcl_adapter_set_params *o = &m->set->host.params;
-    adcl_tensor **matrices[] = {&ws->pooled, &ws->dense, &ws->dropped, &ws->dpooled,
-                                &ws->dpooled_below};
-    for (size_t t = 0; t < sizeof matrices / sizeof matrices[0]; t++)
-        ADCL_TRY(take_sequences(m, m->hidden, matrices[t]));
     size_t last = m->set->head[1].kernel != NULL;
+    ADCL_TRY(make_head_matrices(m, last > 0));
     for (size_t l = 0; l <= last; l++) {
         adcl_linear_params params = ADCL_LINEAR_PARAMS_INIT;
         params.input_size = m->hidden;

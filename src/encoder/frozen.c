@@ -16,20 +16,13 @@ static adcl_status make_packed(adcl_context *ctx, adcl_mode mode, const adcl__fr
     return mode == ADCL_TRAINING ? adcl__packed_create(ctx, &backward, &out->backward) : ADCL_OK;
 }
 
-static adcl_status upload(adcl_context *ctx, const float *numbers, size_t rows, size_t cols,
-                          adcl_tensor **out)
-{
-    ADCL_TRY(adcl_tensor_create(out, ctx, ADCL_F32, rows, cols));
-    return adcl_tensor_write(ctx, *out, numbers, rows * cols * sizeof *numbers);
-}
-
 adcl_status adcl__frozen_create(adcl_context *ctx, adcl_engine engine, adcl_mode mode,
                                 const adcl__frozen_source *source, adcl__frozen *out)
 {
     *out = (adcl__frozen){.inputs = source->inputs, .outputs = source->outputs};
     if (engine == ADCL_ENGINE_FUSED) return make_packed(ctx, mode, source, out);
-    ADCL_TRY(upload(ctx, source->weight, source->outputs, source->inputs, &out->weight));
-    return upload(ctx, source->bias, 1, source->outputs, &out->bias);
+    ADCL_TRY(adcl__tensor_from(ctx, source->weight, source->outputs, source->inputs, &out->weight));
+    return adcl__tensor_from(ctx, source->bias, 1, source->outputs, &out->bias);
 }
 
 void adcl__frozen_release(adcl__frozen *frozen)

@@ -35,28 +35,28 @@ static void pack(const adcl__packed_source *s, size_t columns, float *panels)
                 panels[c] = s->weight[k * s->k_stride + (first + c) * s->m_stride];
 }
 
-static adcl_status upload(adcl_context *ctx, const float *numbers, size_t count, adcl_tensor **out)
-{
-    ADCL_TRY(adcl_tensor_create(out, ctx, ADCL_F32, 1, count));
-    return adcl_tensor_write(ctx, *out, numbers, count * sizeof *numbers);
-}
-
 adcl_status adcl__packed_create(adcl_context *ctx, const adcl__packed_source *source,
                                 adcl__packed *out)
 {
     size_t columns = panel_columns(ctx), padded = adcl__round_up(source->outputs, columns);
-    *out = (adcl__packed){.inputs = source->inputs, .outputs = source->outputs};
-    float *numbers = calloc(padded * (source->inputs + 1), sizeof *numbers);
+    size_t count; /* of the panels and the bias */
+    *out = (adcl__packed){0};
+    if (!adcl__size_add(source->inputs, 1, &count) || !adcl__size_mul(padded, count, &count))
+        return adcl__fail(ctx, ADCL_ERR_SIZE_OVERFLOW, 0,
+                          "packing a matrix of %zu × %zu: it is too large", source->inputs,
+                          source->outputs);
+    float *numbers = calloc(count, sizeof *numbers);
     if (numbers == NULL)
         return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0,
                           "packing a matrix of %zu × %zu: no memory for it", source->inputs,
                           source->outputs);
     pack(source, columns, numbers);
-    adcl_status status = upload(ctx, numbers, padded * source->inputs, &out->panels);
+    *out = (adcl__packed){.inputs = source->inputs, .outputs = source->outputs};
+    adcl_status status = adcl__tensor_from(ctx, numbers, 1, padded * source->inputs, &out->panels);
     if (status == ADCL_OK && source->bias != NULL) {
         float *bias = numbers + padded * source->inputs;
         for (size_t m = 0; m < source->outputs; m++) bias[m] = source->bias[m];
-        status = upload(ctx, bias, padded, &out->bias);
+        status = adcl__tensor_from(ctx, bias, 1, padded, &out->bias);
     }
     free(numbers);
     if (status != ADCL_OK) adcl__packed_release(out);

@@ -16,7 +16,7 @@ typedef struct adcl__packed {
 } adcl__packed;
 
 /* Packs W: element (k, m) is weight[k · k_stride + m · m_stride]. bias (M), or NULL. On failure *out is
- * all zeros. Errors: memory, OPENCL. */
+ * all zeros. Errors: SIZE_OVERFLOW, memory, OPENCL. */
 typedef struct adcl__packed_source {
     size_t inputs, outputs;
     const float *weight;

@@ -417,6 +417,13 @@ adcl_status adcl_tensor_write(adcl_context *ctx, adcl_tensor *tensor, const void
     return code == CL_SUCCESS ? ADCL_OK : adcl__fail_cl(ctx, code, "tensor write");
 }
 
+adcl_status adcl__tensor_from(adcl_context *ctx, const float *numbers, size_t rows, size_t cols,
+                              adcl_tensor **out)
+{
+    ADCL_TRY(adcl_tensor_create(out, ctx, ADCL_F32, rows, cols));
+    return adcl_tensor_write(ctx, *out, numbers, rows * cols * sizeof *numbers);
+}
+
 adcl_status adcl__tensor_upload(adcl_context *ctx, adcl_tensor *tensor, const void *source,
                                 size_t bytes, cl_event *done)
 {

@@ -39,6 +39,11 @@ adcl_status adcl__tensor_part(adcl_tensor **out, adcl_context *ctx, const adcl_t
 /* The first `rows` rows as a value on the stack, for one call: nothing is retained. */
 adcl_tensor adcl__tensor_head(const adcl_tensor *tensor, size_t rows);
 
+/* A new dense F32 tensor with these numbers. Errors: memory, OPENCL; then *out may be there without them, to be
+ * destroyed. */
+adcl_status adcl__tensor_from(adcl_context *ctx, const float *numbers, size_t rows, size_t cols,
+                              adcl_tensor **out);
+
 /* Enqueues a copy of the first `bytes` bytes of a dense tensor from `source`, which must stay as it is until
  * *done, an event that the caller releases. Errors: OPENCL. */
 adcl_status adcl__tensor_upload(adcl_context *ctx, adcl_tensor *tensor, const void *source,
