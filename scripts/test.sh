@@ -8,8 +8,8 @@
 #          scripts/test.sh --interop [OPTION…] AdapterHub's own software beside adapter-cl
 #
 #   gcc        every test
-#   clang      all but the suite `long`, built by clang
-#   asan       the same under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
+#   clang      the same built by clang, without the suites `long`, `cli` and `faults`
+#   asan       all but the suite `long` under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer
 #   tsan       the tests with threads under ThreadSanitizer
 #   coverage   all but the suite `long`; lines and branches of src that they reach
 #   oclgrind   every kernel in a simulated device that finds bad accesses, races and API misuse
@@ -86,7 +86,7 @@ check_gcc()
 check_clang()
 {
     if CC=clang CXX=clang++ build clang; then
-        run_tests clang --no-suite long
+        run_tests clang --no-suite long --no-suite cli --no-suite faults
     else
         verdict 1 'build of clang'
     fi
