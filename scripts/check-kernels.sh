@@ -77,7 +77,10 @@ programs() # lines of FILE VARIANT OPTION…
         echo "cl/layer_norm.cl 0 -DADCL_WIDTH=$width"
     done
     for head in 1 3 32 64; do
-        for width in 4 8; do echo "cl/attention.cl 0 -DADCL_WIDTH=$width -DADCL_HEAD=$head"; done
+        for width in 4 8; do
+            echo "cl/attention.cl 0 -DADCL_WIDTH=$width -DADCL_HEAD=$head -DADCL_DROPOUT=0"
+            echo "cl/attention.cl 0 -DADCL_WIDTH=$width -DADCL_HEAD=$head -DADCL_DROPOUT=1"
+        done
     done
     tiles | while read -r tile; do
         echo "cl/fused_gpu.cl 0 $tile -DADCL_DROPOUT=1"
