@@ -32,11 +32,15 @@ static int read_vocabulary(adcl__vocabulary *out, const uint8_t *bytes, size_t s
     return status == ADCL_OK;
 }
 
-/* Every token is found under its own spelling. */
+/* Every token is found under its own spelling; of two that are spelled alike, the later one. */
 static void check_vocabulary(const adcl__vocabulary *v)
 {
-    for (size_t i = 0; i < v->count; i++)
-        check(adcl__vocabulary_find(v, v->tokens[i].text, v->tokens[i].length) == (int32_t)i);
+    for (size_t i = 0; i < v->count; i++) {
+        int32_t found = adcl__vocabulary_find(v, v->tokens[i].text, v->tokens[i].length);
+        check(found >= (int32_t)i && (size_t)found < v->count);
+        check(v->tokens[found].length == v->tokens[i].length &&
+              memcmp(v->tokens[found].text, v->tokens[i].text, v->tokens[i].length) == 0);
+    }
 }
 
 static void add_token(adcl__added_tokens *list, const char *text, int32_t id, bool normalized,
