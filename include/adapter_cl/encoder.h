@@ -29,7 +29,7 @@ extern "C" {
 
 typedef struct adcl_encoder_params {
     size_t struct_size;
-    adcl_mode mode;     /* 0: inference. Training keeps each matrix a second time, for backward */
+    adcl_mode mode;     /* 0: inference. Training keeps packed matrices a second time, for backward */
     adcl_engine engine; /* 0 (AUTO): the context's. FUSED: packed matrices, for devices that are
                            CPUs; GEMM: CLBlast; REFERENCE: on the host, in double */
 } adcl_encoder_params;
@@ -191,7 +191,7 @@ ADCL_API adcl_status adcl_encoder_workspace_create(adcl_encoder_workspace **out,
                                                    const adcl_adapter_set *set,
                                                    const adcl_encoder_workspace_params *params);
 ADCL_API void adcl_encoder_workspace_destroy(adcl_encoder_workspace **workspace);
-/* Bytes of device memory that it holds. */
+/* Bytes of device memory that it holds, but for the scratch of the head's dense layers. */
 ADCL_API size_t adcl_encoder_workspace_bytes(const adcl_encoder_workspace *workspace);
 
 /* Dropout's masks of the next training forward are a function of (seed, step), as in workspace.h. */

@@ -192,7 +192,7 @@ adcl__layer_norm adcl__norm_of(const adcl_encoder *encoder, const adcl__norm_ten
 enum { ADCL__PLACE_ATTENTION, ADCL__PLACE_OUTPUT };
 
 /* The model's own dropout, where it is on: *mask is that of a sublayer's result, or of attention's weights, and
- * true is returned if it drops anything. The embeddings' is that of the layer before the first. */
+ * true is returned if it drops anything. The embeddings' counts as layer 0's. */
 enum { ADCL__DROP_ATTENTION, ADCL__DROP_OUTPUT, ADCL__DROP_WEIGHTS, ADCL__DROP_EMBEDDINGS };
 bool adcl__model_mask(const adcl__encoder_pass *p, size_t layer, int what, adcl__dropout_mask *mask);
 
