@@ -12,7 +12,6 @@
 #define ADCL_SECOND 1 /* x = a + b */
 #define ADCL_THIRD 2  /* x = a + b + c */
 #define ADCL_KEEPS 4  /* x̂ and 1/√(variance + ε) are kept for backward */
-#define ADCL_ADDS 8   /* backward: dx += */
 
 float adcl_lane_sum(REAL lanes)
 {
@@ -107,7 +106,7 @@ kernel void adcl_layer_norm_bwd(global const float *dy, ulong dy_offset, ulong d
                                 global const float *weight, ulong weight_offset,
                                 global const float *normal, ulong normal_offset,
                                 ulong normal_stride, global const float *inverse, global float *dx,
-                                ulong dx_offset, ulong dx_stride, uint rows, uint cols, uint mode)
+                                ulong dx_offset, ulong dx_stride, uint rows, uint cols)
 {
     const ulong r = get_global_id(0);
     if (r >= rows) return;
@@ -131,13 +130,9 @@ kernel void adcl_layer_norm_bwd(global const float *dy, ulong dy_offset, ulong d
     for (; i + ADCL_WIDTH <= cols; i += ADCL_WIDTH) {
         REAL g = ADCL_LOAD(of_dy + i) * ADCL_LOAD(w + i);
         REAL value = (g - mean - ADCL_LOAD(x + i) * mean_x) * factor;
-        if (mode & ADCL_ADDS) value += ADCL_LOAD(to + i);
         ADCL_STORE(value, to + i);
     }
-    for (; i < cols; i++) {
-        float value = (of_dy[i] * w[i] - mean - x[i] * mean_x) * factor;
-        to[i] = mode & ADCL_ADDS ? to[i] + value : value;
-    }
+    for (; i < cols; i++) to[i] = (of_dy[i] * w[i] - mean - x[i] * mean_x) * factor;
 }
 
 /* Work-item c: column c of dweight and dbias, (1, D) each. */

@@ -437,7 +437,7 @@ static adcl_status normalise(adcl_context *ctx, unsigned vector_width, size_t co
     const adcl__layer_norm_kept kept = {normal, inverse};
     if (status == ADCL_OK) status = adcl__layer_norm_forward(ctx, &rule, a, NULL, NULL, NULL, y);
     if (status == ADCL_OK) status = adcl__layer_norm_forward(ctx, &rule, a, b, c, &kept, y);
-    if (status == ADCL_OK) status = adcl__layer_norm_backward(ctx, &rule, &kept, y, true, a);
+    if (status == ADCL_OK) status = adcl__layer_norm_backward(ctx, &rule, &kept, y, a);
     if (status == ADCL_OK) status = adcl__layer_norm_gradients(ctx, &kept, y, weight, bias);
     ctx->family->vector_width = claimed;
     adcl_tensor_destroy(&inverse);

@@ -20,11 +20,15 @@ static adcl_status no_memory(adcl_context *ctx)
     return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "adapter set: no memory for it");
 }
 
+static bool ends(const char *name, const char *ending)
+{
+    size_t length = strlen(name), tail = strlen(ending);
+    return length >= tail && strcmp(name + length - tail, ending) == 0;
+}
+
 static bool is_kernel(const char *name)
 {
-    static const char ending[] = ".kernel";
-    size_t length = strlen(name), tail = sizeof ending - 1;
-    return length >= tail && strcmp(name + length - tail, ending) == 0;
+    return ends(name, ".kernel");
 }
 
 typedef struct collector {
@@ -213,17 +217,6 @@ typedef struct initialiser {
     size_t hidden, index;
 } initialiser;
 
-static bool contains(const char *name, const char *part)
-{
-    return strstr(name, part) != NULL;
-}
-
-static bool ends(const char *name, const char *ending)
-{
-    size_t length = strlen(name), tail = strlen(ending);
-    return length >= tail && strcmp(name + length - tail, ending) == 0;
-}
-
 /* AdapterHub's gates and heads, as BERT's: normal 0.02. */
 static const double bert_deviation = 0.02;
 
@@ -242,11 +235,11 @@ static adcl_status initialise(void *user, const char *name, float **values, size
         adcl__init_fill(p->init, seed, ADCL_DOWN_KERNEL, rows, cols, *values, count);
     else if (ends(name, ".up.kernel"))
         adcl__init_fill(p->init, seed, ADCL_UP_KERNEL, cols, rows, *values, count);
-    else if (ends(name, ".kernel"))
+    else if (is_kernel(name))
         adcl__random_fill_normal(seed, ADCL__STREAM_LINEAR_KERNEL, bert_deviation, 0.0, *values, count);
     else if (ends(name, ".scaling"))
         fill(*values, count, p->scaling);
-    else if (contains(name, ".norm_") && ends(name, ".weight"))
+    else if (strstr(name, ".norm_") != NULL && ends(name, ".weight"))
         fill(*values, count, 1.0f);
     return ADCL_OK;
 }

@@ -129,6 +129,9 @@ typedef struct adcl__owned_matrix {
     adcl__extent extent;
 } adcl__owned_matrix;
 
+/* Of a batch: starts, of_token, blocks, embeddings. */
+#define ADCL__UPLOADS 4
+
 struct adcl_encoder_workspace {
     adcl__family *family; /* retained */
     adcl_engine engine;
@@ -149,7 +152,7 @@ struct adcl_encoder_workspace {
     size_t block_count;
     adcl__sequences sequences;
     void *staging;       /* what is on its way to the device */
-    cl_event uploaded[4]; /* NULL: nothing is */
+    adcl__upload uploads[ADCL__UPLOADS];
     /* Forward: */
     adcl_tensor **hidden; /* layers + 1; those that are not kept share two matrices */
     adcl_tensor *wide;    /* (T, F) after the activation */
@@ -157,7 +160,6 @@ struct adcl_encoder_workspace {
     adcl__layer_memory *memory;    /* one a layer */
     adcl__layer_norm_kept embeddings_kept;
     adcl__frozen_scratch scratch;
-    cl_mem products; /* of the scratch */
     /* Backward: */
     adcl_tensor *dhidden, *dmiddle, *dh, *dcontext, *dqkv, *dwide, *delta, *dlogits_of_gate, *sums;
     /* The head: */
@@ -191,10 +193,10 @@ adcl__norm_tensors adcl__model_norm_of(const adcl__encoder_pass *p, size_t layer
 adcl__layer_norm adcl__norm_of(const adcl_encoder *encoder, const adcl__norm_tensors *norm);
 enum { ADCL__PLACE_ATTENTION, ADCL__PLACE_OUTPUT };
 
-/* The model's own dropout, where it is on: *mask is that of a sublayer's result, or of attention's weights, and
- * true is returned if it drops anything. The embeddings' counts as layer 0's. */
+/* x ← mask∘x where the model's own dropout is on; the same for gradients. x is a sublayer's result, or the
+ * embeddings, which count as layer 0's. */
 enum { ADCL__DROP_ATTENTION, ADCL__DROP_OUTPUT, ADCL__DROP_WEIGHTS, ADCL__DROP_EMBEDDINGS };
-bool adcl__model_mask(const adcl__encoder_pass *p, size_t layer, int what, adcl__dropout_mask *mask);
+adcl_status adcl__model_drop(const adcl__encoder_pass *p, size_t layer, int what, adcl_tensor *x);
 
 /* True where backward passes through that layer. */
 bool adcl__layer_is_kept(const adcl_encoder_workspace *ws, size_t layer);

@@ -16,7 +16,9 @@ bool adcl__layer_is_kept(const adcl_encoder_workspace *ws, size_t layer)
 
 /* ---- the model's own dropout ------------------------------------------------------------------ */
 
-bool adcl__model_mask(const adcl__encoder_pass *p, size_t layer, int what, adcl__dropout_mask *mask)
+/* True if anything is dropped: then *mask says what. */
+static bool model_mask(const adcl__encoder_pass *p, size_t layer, int what,
+                       adcl__dropout_mask *mask)
 {
     const adcl__model_config *config = &p->encoder->weights.config;
     float rate = (float)(what == ADCL__DROP_WEIGHTS ? config->attention_dropout
@@ -31,11 +33,10 @@ bool adcl__model_mask(const adcl__encoder_pass *p, size_t layer, int what, adcl_
     return true;
 }
 
-/* x ← mask∘x; the same for gradients. */
-static adcl_status drop(const adcl__encoder_pass *p, size_t layer, int what, adcl_tensor *x)
+adcl_status adcl__model_drop(const adcl__encoder_pass *p, size_t layer, int what, adcl_tensor *x)
 {
     adcl__dropout_mask mask;
-    if (!adcl__model_mask(p, layer, what, &mask)) return ADCL_OK;
+    if (!model_mask(p, layer, what, &mask)) return ADCL_OK;
     return adcl__dropout_backward(p->ctx, x, &mask, x);
 }
 
@@ -44,7 +45,7 @@ static adcl_status drop_gradient(const adcl__encoder_pass *p, size_t layer, int 
                                  adcl_tensor **dh)
 {
     adcl__dropout_mask mask;
-    if (!adcl__model_mask(p, layer, what, &mask)) return ADCL_OK;
+    if (!model_mask(p, layer, what, &mask)) return ADCL_OK;
     adcl_tensor *from = *dh;
     *dh = p->ws->dh;
     return adcl__dropout_backward(p->ctx, from, &mask, p->ws->dh);
@@ -63,13 +64,13 @@ static adcl_status attention_forward(const adcl__encoder_pass *p, size_t layer,
     adcl_tensor *h = m->sites[ADCL__PLACE_ATTENTION].h;
     ADCL_TRY(adcl__frozen_forward(p->ctx, &l->qkv, i, &plain_end, &ws->scratch, m->qkv));
     adcl__dropout_mask mask;
-    bool masked = adcl__model_mask(p, layer, ADCL__DROP_WEIGHTS, &mask);
+    bool masked = model_mask(p, layer, ADCL__DROP_WEIGHTS, &mask);
     ADCL_TRY(adcl__attention_forward(p->ctx, &p->encoder->attention, m->qkv, ws->blocks,
                                      ws->block_count, masked ? &mask : NULL, m->log_sum,
                                      m->context));
     ADCL_TRY(adcl__frozen_forward(p->ctx, &l->attention_output, m->context, &plain_end,
                                   &ws->scratch, h));
-    return drop(p, layer, ADCL__DROP_ATTENTION, h);
+    return adcl__model_drop(p, layer, ADCL__DROP_ATTENTION, h);
 }
 
 static adcl_status feed_forward(const adcl__encoder_pass *p, size_t layer)
@@ -83,7 +84,7 @@ static adcl_status feed_forward(const adcl__encoder_pass *p, size_t layer)
     ADCL_TRY(adcl__frozen_forward(p->ctx, &l->inner, m->middle, &act, &ws->scratch, ws->wide));
     adcl_tensor *h = m->sites[ADCL__PLACE_OUTPUT].h;
     ADCL_TRY(adcl__frozen_forward(p->ctx, &l->output, ws->wide, &plain_end, &ws->scratch, h));
-    return drop(p, layer, ADCL__DROP_OUTPUT, h);
+    return adcl__model_drop(p, layer, ADCL__DROP_OUTPUT, h);
 }
 
 adcl_status adcl__layer_forward(const adcl__encoder_pass *p, size_t layer, const adcl_tensor *i,
@@ -121,7 +122,7 @@ static adcl_status attention_backward(const adcl__encoder_pass *p, size_t layer,
     const adcl__layer_memory *m = &ws->memory[layer];
     const adcl__product_end adds = {.own = ws->dhidden, .activation = ADCL_ACTIVATION_LINEAR};
     adcl__dropout_mask mask;
-    bool masked = adcl__model_mask(p, layer, ADCL__DROP_WEIGHTS, &mask);
+    bool masked = model_mask(p, layer, ADCL__DROP_WEIGHTS, &mask);
     const adcl__attention_kept kept = {m->qkv,     m->log_sum,      m->context,
                                        ws->blocks, ws->block_count, masked ? &mask : NULL};
     ADCL_TRY(drop_gradient(p, layer, ADCL__DROP_ATTENTION, &dh));

@@ -133,18 +133,10 @@ static adcl_status check_logits(adcl_context *ctx, const adcl_adapter_set *set, 
 
 /* ---- the batch on the device ------------------------------------------------------------------ */
 
-/* Waits until the staging memory is free again: a copy that failed has ended, too. After another error nobody
- * knows, and the next forward waits once more. */
+/* Until the staging memory is free again. */
 static adcl_status wait_for_uploads(adcl_context *ctx, adcl_encoder_workspace *ws)
 {
-    for (size_t u = 0; u < sizeof ws->uploaded / sizeof ws->uploaded[0]; u++) {
-        if (ws->uploaded[u] == NULL) continue;
-        cl_int code = clWaitForEvents(1, &ws->uploaded[u]);
-        if (code != CL_SUCCESS && code != CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST)
-            return adcl__fail_cl(ctx, code, "waiting for the last batch");
-        clReleaseEvent(ws->uploaded[u]);
-        ws->uploaded[u] = NULL;
-    }
+    for (size_t u = 0; u < ADCL__UPLOADS; u++) ADCL_TRY(adcl__upload_wait(ctx, &ws->uploads[u]));
     return ADCL_OK;
 }
 
@@ -172,11 +164,11 @@ static adcl_status upload_sequences(const adcl__encoder_pass *p, const adcl_enco
     ws->block_count = cut_blocks(b, p->encoder->attention.width, blocks);
     const size_t size = sizeof(int32_t);
     ADCL_TRY(adcl__tensor_upload(p->ctx, ws->starts, starts, (b->sequences + 1) * size,
-                                 &ws->uploaded[0]));
+                                 &ws->uploads[0]));
     ADCL_TRY(adcl__tensor_upload(p->ctx, ws->of_token, of_token, ws->tokens * size,
-                                 &ws->uploaded[1]));
+                                 &ws->uploads[1]));
     return adcl__tensor_upload(p->ctx, ws->blocks, blocks, 3 * ws->block_count * size,
-                               &ws->uploaded[2]);
+                               &ws->uploads[2]);
 }
 
 /* sums (T, D) = word + position + type: read through the mapping of the model's file. */
@@ -201,14 +193,6 @@ static adcl__norm_tensors embeddings_norm_of(const adcl__encoder_pass *p)
     return trained ? p->set->embeddings_norm : p->encoder->embeddings_norm;
 }
 
-/* x ← mask∘x where the model's own dropout is on; the same for gradients. */
-static adcl_status drop_embeddings(const adcl__encoder_pass *p, adcl_tensor *x)
-{
-    adcl__dropout_mask mask;
-    if (!adcl__model_mask(p, 0, ADCL__DROP_EMBEDDINGS, &mask)) return ADCL_OK;
-    return adcl__dropout_backward(p->ctx, x, &mask, x);
-}
-
 /* What enters the first layer. */
 static adcl_status upload_embeddings(const adcl__encoder_pass *p, const adcl_encoder_batch *b)
 {
@@ -217,13 +201,13 @@ static adcl_status upload_embeddings(const adcl__encoder_pass *p, const adcl_enc
     embed(&p->encoder->weights, b, sums);
     ADCL_TRY(adcl__tensor_upload(p->ctx, ws->a, sums,
                                  ws->tokens * p->encoder->weights.config.hidden_size * sizeof *sums,
-                                 &ws->uploaded[3]));
+                                 &ws->uploads[3]));
     adcl__norm_tensors norm = embeddings_norm_of(p);
     const adcl__layer_norm rule = adcl__norm_of(p->encoder, &norm);
     ADCL_TRY(adcl__layer_norm_forward(
         p->ctx, &rule, ws->a, NULL, NULL,
         ws->embeddings_kept.normal != NULL ? &ws->embeddings_kept : NULL, ws->hidden[0]));
-    return drop_embeddings(p, ws->hidden[0]);
+    return adcl__model_drop(p, 0, ADCL__DROP_EMBEDDINGS, ws->hidden[0]);
 }
 
 /* Gives every matrix the rows of the batch. */
@@ -305,7 +289,7 @@ static adcl_status embeddings_backward(const adcl__encoder_pass *p)
     adcl_encoder_workspace *ws = p->ws;
     const adcl__norm_tensors *norm = &p->set->embeddings_norm;
     if (norm->weight == NULL || !ws->has_embeddings) return ADCL_OK;
-    ADCL_TRY(drop_embeddings(p, ws->dhidden));
+    ADCL_TRY(adcl__model_drop(p, 0, ADCL__DROP_EMBEDDINGS, ws->dhidden));
     return adcl__layer_norm_gradients(p->ctx, &ws->embeddings_kept, ws->dhidden,
                                       norm->weight_gradient, norm->bias_gradient);
 }

@@ -83,7 +83,7 @@ static adcl_status norm_backward(const site_pass *p, const adcl__norm_tensors *n
     if (norm->weight_gradient != NULL)
         ADCL_TRY(adcl__layer_norm_gradients(p->ctx, kept, dy, norm->weight_gradient,
                                             norm->bias_gradient));
-    return adcl__layer_norm_backward(p->ctx, &rule, kept, dy, false, dx);
+    return adcl__layer_norm_backward(p->ctx, &rule, kept, dy, dx);
 }
 
 static adcl__gate gate_of(const site_pass *p)

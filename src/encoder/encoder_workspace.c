@@ -247,8 +247,7 @@ static adcl_status make_products(const maker *m)
         if (bytes > most) most = bytes;
     }
     ws->bytes += most;
-    if (most > 0) ADCL_TRY(adcl__buffer_create(m->ctx, most, NULL, &ws->products));
-    ws->scratch.products = ws->products;
+    if (most > 0) ADCL_TRY(adcl__buffer_create(m->ctx, most, NULL, &ws->scratch.products));
     if (ws->engine == ADCL_ENGINE_GEMM && adcl__layer_is_kept(ws, ws->layers - 1))
         ADCL_TRY(take_tokens(m, m->inner, &ws->scratch.again));
     return ADCL_OK;
@@ -476,15 +475,6 @@ adcl_status adcl_encoder_workspace_create(adcl_encoder_workspace **out, adcl_con
     return ADCL_OK;
 }
 
-static void release_uploads(adcl_encoder_workspace *ws)
-{
-    for (size_t u = 0; u < sizeof ws->uploaded / sizeof ws->uploaded[0]; u++) {
-        if (ws->uploaded[u] == NULL) continue;
-        clWaitForEvents(1, &ws->uploaded[u]);
-        clReleaseEvent(ws->uploaded[u]);
-    }
-}
-
 static void release_adapters(adcl_encoder_workspace *ws)
 {
     for (size_t s = 0; ws->memory != NULL && s < 2 * ws->layers; s++) {
@@ -497,7 +487,7 @@ void adcl_encoder_workspace_destroy(adcl_encoder_workspace **workspace)
 {
     if (workspace == NULL || *workspace == NULL) return;
     adcl_encoder_workspace *ws = *workspace;
-    release_uploads(ws);
+    for (size_t u = 0; u < ADCL__UPLOADS; u++) adcl__upload_release(&ws->uploads[u]);
     release_adapters(ws);
     free(ws->bottlenecks);
     free(ws->memory);
@@ -506,7 +496,7 @@ void adcl_encoder_workspace_destroy(adcl_encoder_workspace **workspace)
     free(ws->owned);
     adcl_linear_destroy(&ws->linear[0]);
     adcl_linear_destroy(&ws->linear[1]);
-    if (ws->products != NULL) clReleaseMemObject(ws->products);
+    if (ws->scratch.products != NULL) clReleaseMemObject(ws->scratch.products);
     free(ws->staging);
     free(ws->host_hidden);
     free(ws->host_logits);

@@ -4,7 +4,7 @@
 #include "runtime/program.h"
 
 /* As in cl/layer_norm.cl. */
-enum { SECOND = 1, THIRD = 2, KEEPS = 4, ADDS = 8 };
+enum { SECOND = 1, THIRD = 2, KEEPS = 4 };
 
 /* One program for each width. The widest, so that the order of sums is the device's alone. */
 static adcl__kernel_id kernel(const adcl_context *ctx, const char *name)
@@ -42,12 +42,12 @@ adcl_status adcl__layer_norm_forward(adcl_context *ctx, const adcl__layer_norm *
 
 adcl_status adcl__layer_norm_backward(adcl_context *ctx, const adcl__layer_norm *norm,
                                       const adcl__layer_norm_kept *kept, const adcl_tensor *dy,
-                                      bool adds, adcl_tensor *dx)
+                                      adcl_tensor *dx)
 {
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(dy), ADCL__VECTOR_ARGS(norm->weight), ADCL__TENSOR_ARGS(kept->normal),
         ADCL__ARG(kept->inverse->buffer), ADCL__TENSOR_ARGS(dx), ADCL__UINT_ARG(dy->rows),
-        ADCL__UINT_ARG(dy->cols), ADCL__UINT_ARG(adds ? ADDS : 0)};
+        ADCL__UINT_ARG(dy->cols)};
     return ADCL__LAUNCH(ctx, kernel(ctx, "adcl_layer_norm_bwd"), per_row(dy->rows), arguments);
 }
 

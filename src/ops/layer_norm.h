@@ -21,10 +21,10 @@ adcl_status adcl__layer_norm_forward(adcl_context *ctx, const adcl__layer_norm *
                                      const adcl_tensor *c, const adcl__layer_norm_kept *kept,
                                      adcl_tensor *y);
 
-/* dx = (adds: +=) the gradient of a, b and c alike. dx may be dy unless adds. */
+/* dx = the gradient of a, b and c alike. dx may be dy. */
 adcl_status adcl__layer_norm_backward(adcl_context *ctx, const adcl__layer_norm *norm,
                                       const adcl__layer_norm_kept *kept, const adcl_tensor *dy,
-                                      bool adds, adcl_tensor *dx);
+                                      adcl_tensor *dx);
 
 /* weight_gradient, bias_gradient (1, D) +=. */
 adcl_status adcl__layer_norm_gradients(adcl_context *ctx, const adcl__layer_norm_kept *kept,

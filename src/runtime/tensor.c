@@ -425,14 +425,33 @@ adcl_status adcl__tensor_from(adcl_context *ctx, const float *numbers, size_t ro
 }
 
 adcl_status adcl__tensor_upload(adcl_context *ctx, adcl_tensor *tensor, const void *source,
-                                size_t bytes, cl_event *done)
+                                size_t bytes, adcl__upload *upload)
 {
     cl_int code = clEnqueueWriteBuffer(ctx->queue, tensor->buffer, CL_FALSE,
                                        tensor->offset * adcl_dtype_size(tensor->dtype), bytes,
-                                       source, 0, NULL, done);
+                                       source, 0, NULL, &upload->done);
     ctx->counters.transfers++;
     if (code != CL_SUCCESS) return adcl__fail_cl(ctx, code, "uploading a batch");
     return adcl__order(ctx);
+}
+
+adcl_status adcl__upload_wait(adcl_context *ctx, adcl__upload *upload)
+{
+    if (upload->done == NULL) return ADCL_OK;
+    cl_int code = clWaitForEvents(1, &upload->done);
+    if (code != CL_SUCCESS && code != CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST)
+        return adcl__fail_cl(ctx, code, "waiting for the last batch");
+    clReleaseEvent(upload->done);
+    upload->done = NULL;
+    return ADCL_OK;
+}
+
+void adcl__upload_release(adcl__upload *upload)
+{
+    if (upload->done == NULL) return;
+    clWaitForEvents(1, &upload->done);
+    clReleaseEvent(upload->done);
+    upload->done = NULL;
 }
 
 adcl_status adcl_tensor_read(adcl_context *ctx, const adcl_tensor *tensor, void *destination,

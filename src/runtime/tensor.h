@@ -44,10 +44,22 @@ adcl_tensor adcl__tensor_head(const adcl_tensor *tensor, size_t rows);
 adcl_status adcl__tensor_from(adcl_context *ctx, const float *numbers, size_t rows, size_t cols,
                               adcl_tensor **out);
 
+/* A copy on its way to the device; {0}: none. */
+typedef struct adcl__upload {
+    cl_event done;
+} adcl__upload;
+
 /* Enqueues a copy of the first `bytes` bytes of a dense tensor from `source`, which must stay as it is until
- * *done, an event that the caller releases. Errors: OPENCL. */
+ * one of the calls below has waited for *upload. Errors: OPENCL. */
 adcl_status adcl__tensor_upload(adcl_context *ctx, adcl_tensor *tensor, const void *source,
-                                size_t bytes, cl_event *done);
+                                size_t bytes, adcl__upload *upload);
+
+/* Waits until the copy's source is free again; a copy that failed has ended, too. After another error nobody
+ * knows, and *upload stays to be waited for once more. Errors: OPENCL. */
+adcl_status adcl__upload_wait(adcl_context *ctx, adcl__upload *upload);
+
+/* Waits as well as it can and forgets the copy: for what destroys its source. */
+void adcl__upload_release(adcl__upload *upload);
 
 /* How kernels take a tensor: buffer, offset, row stride – three arguments. */
 #define ADCL__TENSOR_ARGS(tensor)                                                                  \
