@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ops/attention.h"
 
+#include "ops/cpu_tile.h"
 #include "runtime/program.h"
 
 #include <math.h>
@@ -12,10 +13,9 @@ enum { WIDEST = 8 };
 adcl__attention adcl__attention_describe(const adcl_context *ctx, size_t heads, size_t head_size,
                                          size_t longest)
 {
-    size_t vector = ctx->family->vector_width;
     return (adcl__attention){.heads = heads,
                              .head_size = head_size,
-                             .width = vector >= WIDEST ? WIDEST : 4,
+                             .width = adcl__least(adcl__widest_vector(ctx), WIDEST),
                              .longest = longest};
 }
 

@@ -3,27 +3,14 @@
 
 #include "base/size.h"
 #include "ops/activation.h"
+#include "ops/cpu_tile.h"
 #include "runtime/program.h"
 
 #include <stdio.h>
 
 /* As in cl/fused_cpu.cl. */
-enum { ROWS = 6, FEW_ROWS = 2, WIDEST = 16 };
+enum { WIDEST = 16 };
 enum { WANTS_W_DOWN = 1, WANTS_B_DOWN = 2, WANTS_W_UP = 4, WANTS_B_UP = 8 };
-
-/* Work-items per compute unit, where there is work enough: so that the last of them to end does not
- * keep the others waiting. */
-enum { ITEMS_PER_UNIT = 8 };
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t blocks_of(size_t count, size_t size)
-{
-    return (count + size - 1) / size;
-}
 
 size_t adcl__fused_cpu_padded(size_t cols)
 {
@@ -35,26 +22,21 @@ size_t adcl__fused_cpu_padded(size_t cols)
 /* The widest vector that the device has registers for and that fits into all columns. */
 static size_t vector_width(const adcl_context *ctx, size_t hidden, size_t bottleneck)
 {
-    size_t columns = bottleneck > 0 ? least(hidden, bottleneck) : hidden;
-    size_t width = ctx->family->vector_width >= 16 ? 16 : ctx->family->vector_width >= 8 ? 8 : 4;
+    size_t columns = bottleneck > 0 ? adcl__least(hidden, bottleneck) : hidden;
+    size_t width = adcl__widest_vector(ctx);
     while (width > columns) width = width == 4 ? 1 : width / 2;
     return width;
-}
-
-static size_t panel_columns(size_t width)
-{
-    return width * (width == 16 ? 4 : 2);
 }
 
 /* How the last panel of `size` columns, if it is not a whole one, is made of vectors. */
 static int describe_columns(char *text, size_t room, char name, size_t size, size_t width)
 {
-    size_t rest = size % panel_columns(width), vectors = rest / width, tail = rest % width;
+    size_t rest = size % adcl__panel_columns(width), vectors = rest / width, tail = rest % width;
     bool half = tail > 0 && 2 * tail <= width, shifted = tail > 0 && !half;
     return snprintf(text, room,
                     " -DADCL_%c_FULL=%d -DADCL_%c_VECTORS=%zu -DADCL_%c_SHIFTED=%d -DADCL_%c_HALF=%d",
-                    name, size >= panel_columns(width), name, vectors + shifted, name, shifted, name,
-                    half);
+                    name, size >= adcl__panel_columns(width), name, vectors + shifted, name,
+                    shifted, name, half);
 }
 
 adcl__fused_cpu adcl__fused_cpu_describe(const adcl_context *ctx, adcl_activation activation,
@@ -85,7 +67,7 @@ static adcl__kernel_id kernel(const adcl__fused_cpu *program, const char *name)
 
 static size_t panels_of(const adcl__fused_cpu *program, size_t columns)
 {
-    return blocks_of(columns, panel_columns(program->vector_width));
+    return adcl__blocks_of(columns, adcl__panel_columns(program->vector_width));
 }
 
 /* Each work-item is a work-group. */
@@ -97,19 +79,19 @@ static adcl__range range(size_t first, size_t second)
 /* Shares of `pieces` that keep all compute units busy. */
 static size_t shares(const adcl__fused_cpu *program, size_t pieces)
 {
-    return least(pieces, ITEMS_PER_UNIT * program->compute_units);
+    return adcl__least(pieces, ADCL__ITEMS_PER_UNIT * program->compute_units);
 }
 
 bool adcl__fused_cpu_splits(const adcl__fused_cpu *program, size_t rows)
 {
-    return rows <= 64 && blocks_of(rows, ROWS) < 2 * program->compute_units;
+    return rows <= 64 && adcl__blocks_of(rows, ADCL__TILE_ROWS) < 2 * program->compute_units;
 }
 
 /* Shares of the columns' panels where rows are cut into `row_blocks`. */
 static size_t column_shares(const adcl__fused_cpu *program, size_t columns, size_t row_blocks)
 {
-    size_t wanted = blocks_of(2 * program->compute_units, row_blocks);
-    return least(panels_of(program, columns), wanted);
+    size_t wanted = adcl__blocks_of(2 * program->compute_units, row_blocks);
+    return adcl__least(panels_of(program, columns), wanted);
 }
 
 /* ---- arguments -------------------------------------------------------------------------------- */
@@ -143,7 +125,7 @@ static adcl_status up(adcl_context *ctx, const adcl__fused_cpu *program, const u
                       adcl_tensor *y)
 {
     const adcl_tensor *x = p->x != NULL ? p->x : y, *bias = p->bias != NULL ? p->bias : p->kernel;
-    size_t row_blocks = blocks_of(y->rows, FEW_ROWS);
+    size_t row_blocks = adcl__blocks_of(y->rows, ADCL__TILE_FEW_ROWS);
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(x), ADCL__TENSOR_ARGS(p->h), ADCL__TENSOR_ARGS(p->kernel),
         ADCL__VECTOR_ARGS(bias), ADCL__TENSOR_ARGS(y), ADCL__UINT_ARG(y->rows),
@@ -158,7 +140,7 @@ static adcl_status forward_few(adcl_context *ctx, const adcl__fused_pass *p, con
                                adcl_tensor *y)
 {
     const adcl__fused_cpu *program = p->program;
-    size_t row_blocks = blocks_of(x->rows, FEW_ROWS);
+    size_t row_blocks = adcl__blocks_of(x->rows, ADCL__TILE_FEW_ROWS);
     size_t column_blocks =
         adcl__activation_mixes_columns(program->activation) ? 1 : column_shares(program, program->bottleneck, row_blocks);
     const adcl__argument arguments[] = {
@@ -188,7 +170,8 @@ adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p
         ADCL__UINT_ARG(program->width), ADCL__ARG(p->scaling), ADCL__UINT_ARG(p->residual),
         MASK_ARGS(mask)};
     return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_forward"),
-                        range(shares(program, blocks_of(x->rows, ROWS)), 1), arguments);
+                        range(shares(program, adcl__blocks_of(x->rows, ADCL__TILE_ROWS)), 1),
+                        arguments);
 }
 
 /* ---- backward --------------------------------------------------------------------------------- */
@@ -198,8 +181,8 @@ static adcl_status transpose(adcl_context *ctx, const adcl__fused_cpu *program,
                              const adcl_tensor *w_up, const adcl_tensor *w_up_t,
                              const adcl_tensor *w_down, const adcl_tensor *w_down_t)
 {
-    size_t blocks = blocks_of(w_up->rows, 16);
-    if (w_down != NULL) blocks += blocks_of(w_down->rows, 16);
+    size_t blocks = adcl__blocks_of(w_up->rows, 16);
+    if (w_down != NULL) blocks += adcl__blocks_of(w_down->rows, 16);
     const adcl_tensor *from = w_down != NULL ? w_down : w_up;
     const adcl_tensor *to = w_down != NULL ? w_down_t : w_up_t;
     const adcl__argument arguments[] = {
@@ -218,7 +201,7 @@ static adcl_status backward_few(adcl_context *ctx, const adcl__fused_pass *p, in
 {
     const adcl__fused_cpu *program = p->program;
     const adcl__dropout_mask *mask = mask_of(p);
-    size_t row_blocks = blocks_of(dy->rows, FEW_ROWS);
+    size_t row_blocks = adcl__blocks_of(dy->rows, ADCL__TILE_FEW_ROWS);
     bool whole_rows = adcl__activation_mixes_columns(program->activation) || p->mask != NULL;
     size_t column_blocks =
         whole_rows ? 1 : column_shares(program, program->bottleneck, row_blocks);
@@ -252,7 +235,8 @@ adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *
         ADCL__UINT_ARG(program->bottleneck), ADCL__ARG(p->scaling), ADCL__UINT_ARG(p->residual),
         ADCL__UINT_ARG(parts), MASK_ARGS(mask)};
     return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_backward"),
-                        range(shares(program, blocks_of(dy->rows, ROWS)), 1), arguments);
+                        range(shares(program, adcl__blocks_of(dy->rows, ADCL__TILE_ROWS)), 1),
+                        arguments);
 }
 
 /* ---- gradients -------------------------------------------------------------------------------- */
@@ -276,9 +260,11 @@ static adcl_status gradients(adcl_context *ctx, const adcl__fused_cpu *program,
     bool down = (wanted & (WANTS_W_DOWN | WANTS_B_DOWN)) != 0;
     bool up = (wanted & (WANTS_W_UP | WANTS_B_UP)) != 0;
     size_t width = f->h->cols;
-    size_t down_items = down ? shares(program, blocks_of(program->hidden, ROWS)) : 0;
+    size_t down_items =
+        down ? shares(program, adcl__blocks_of(program->hidden, ADCL__TILE_ROWS)) : 0;
     size_t panels = shares(program, panels_of(program, program->hidden));
-    size_t splits = least(blocks_of(width, ROWS), blocks_of(shares(program, SIZE_MAX), panels));
+    size_t splits = adcl__least(adcl__blocks_of(width, ADCL__TILE_ROWS),
+                                adcl__blocks_of(shares(program, SIZE_MAX), panels));
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(f->x), SCRATCH_ARGS(f->dz), ADCL__TENSOR_ARGS(f->h),
         ADCL__TENSOR_ARGS(f->du), ADCL__TENSOR_ARGS(w_down), ADCL__VECTOR_ARGS(b_down),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ops/layer_norm.h"
 
+#include "ops/cpu_tile.h"
 #include "runtime/program.h"
 
 /* As in cl/layer_norm.cl. */
@@ -9,11 +10,8 @@ enum { SECOND = 1, THIRD = 2, KEEPS = 4 };
 /* One program for each width. The widest, so that the order of sums is the device's alone. */
 static adcl__kernel_id kernel(const adcl_context *ctx, const char *name)
 {
-    size_t width = ctx->family->vector_width;
-    const char *options = width >= 16  ? "-DADCL_WIDTH=16"
-                          : width >= 8 ? "-DADCL_WIDTH=8"
-                                       : "-DADCL_WIDTH=4";
-    return (adcl__kernel_id){ADCL__PROGRAM_LAYER_NORM, 0, name, options};
+    return (adcl__kernel_id){ADCL__PROGRAM_LAYER_NORM, 0, name,
+                             adcl__width_option(adcl__widest_vector(ctx))};
 }
 
 static adcl__range per_row(size_t rows)

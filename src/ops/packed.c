@@ -2,27 +2,17 @@
 #include "ops/packed.h"
 
 #include "base/size.h"
+#include "ops/cpu_tile.h"
 #include "runtime/program.h"
 
 #include <stdlib.h>
 
 /* As in cl/packed.cl. */
-enum { TILE_ROWS = 6 };
 enum { HAS_BIAS = 1, HAS_OWN = 2, ACTIVATES = 4, KEEPS_Z = 8, TAKES_SLOPE = 16 };
-
-/* Work-items per compute unit: so that the last of them to end does not keep the others waiting. */
-enum { ITEMS_PER_UNIT = 8 };
-
-static size_t vector_width(const adcl_context *ctx)
-{
-    size_t width = ctx->family->vector_width;
-    return width >= 16 ? 16 : width >= 8 ? 8 : 4;
-}
 
 static size_t panel_columns(const adcl_context *ctx)
 {
-    size_t width = vector_width(ctx);
-    return width * (width == 16 ? 4 : 2);
+    return adcl__panel_columns(adcl__widest_vector(ctx));
 }
 
 /* ---- packing ---------------------------------------------------------------------------------- */
@@ -72,34 +62,21 @@ void adcl__packed_release(adcl__packed *packed)
 
 /* ---- products --------------------------------------------------------------------------------- */
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t blocks_of(size_t count, size_t size)
-{
-    return (count + size - 1) / size;
-}
-
 /* How the work is cut: rows first, for a matrix read once serves many of them; columns where rows are
  * few. Results do not depend on it. */
 static adcl__range cut(const adcl_context *ctx, size_t rows, size_t outputs)
 {
     size_t units = ctx->family->info.compute_units;
-    size_t items = ITEMS_PER_UNIT * (units > 0 ? units : 1);
-    size_t row_items = least(blocks_of(blocks_of(rows, TILE_ROWS), 8), items);
-    size_t panels = blocks_of(outputs, panel_columns(ctx));
-    return (adcl__range){{row_items, least(panels, blocks_of(items, row_items))}, {1, 1}};
+    size_t items = ADCL__ITEMS_PER_UNIT * (units > 0 ? units : 1);
+    size_t row_items = adcl__least(adcl__blocks_of(adcl__blocks_of(rows, ADCL__TILE_ROWS), 8), items);
+    size_t panels = adcl__blocks_of(outputs, panel_columns(ctx));
+    return (adcl__range){{row_items, adcl__least(panels, adcl__blocks_of(items, row_items))}, {1, 1}};
 }
 
 static adcl__kernel_id kernel(const adcl_context *ctx, adcl_activation activation)
 {
-    size_t width = vector_width(ctx);
     return (adcl__kernel_id){ADCL__PROGRAM_PACKED, (int)activation, "adcl_packed_product",
-                             width == 16  ? "-DADCL_WIDTH=16"
-                             : width == 8 ? "-DADCL_WIDTH=8"
-                                          : "-DADCL_WIDTH=4"};
+                             adcl__width_option(adcl__widest_vector(ctx))};
 }
 
 adcl_status adcl__packed_product(adcl_context *ctx, const adcl__packed *packed,
