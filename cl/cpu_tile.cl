@@ -51,20 +51,25 @@ typedef float HALF; /* never used */
 #define ADCL_INLINE static inline __attribute__((always_inline))
 #define ADCL_APART ADCL_WIDE static __attribute__((noinline))
 
-/* Asks for memory that is soon to be written: stores leave a processor in their order, so one that misses the caches
- * holds up all those behind it. Nothing but speed depends on it; simulators do not know it. */
+/* EXPECT asks for memory that is soon to be written: stores leave a processor in their order, so one that misses the
+ * caches holds up all those behind it. FETCH asks for what is soon to be read. Nothing but speed depends on them;
+ * simulators do not know them. */
 #if defined(__has_builtin) && !defined(__SPIR__) && !defined(__SPIR64__)
 #if __has_builtin(__builtin_prefetch)
 #define ADCL_EXPECT(p) __builtin_prefetch((private const void *)(ulong)(p), 1, 3)
+#define ADCL_FETCH(p) __builtin_prefetch((private const void *)(ulong)(p), 0, 3)
 #endif
 #endif
 #ifndef ADCL_EXPECT
 #define ADCL_EXPECT(p) ((void)(p))
+#define ADCL_FETCH(p) ((void)(p))
 #endif
 
 /* The lines (of 64 bytes) of a panel's row. */
 #define ADCL_EXPECT_ROW(row)                                                                       \
     for (uint ahead = 0; ahead < ADCL_PANEL_COLS; ahead += 16) ADCL_EXPECT((row) + ahead)
+#define ADCL_FETCH_ROW(row)                                                                        \
+    for (uint ahead = 0; ahead < ADCL_PANEL_COLS; ahead += 16) ADCL_FETCH((row) + ahead)
 
 /* ---- tiles ------------------------------------------------------------------------------------ */
 
@@ -98,7 +103,7 @@ typedef struct adcl_factors {
     global const float *a[2];
     ulong a_row, a_step;
     global const float *b;
-    ulong b_stride;
+    ulong b_stride, b_panel; /* from row to row; from a panel's begin to the next one's */
     uint depth; /* K */
 } adcl_factors;
 

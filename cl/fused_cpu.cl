@@ -9,6 +9,10 @@
  * N rows, D hidden, R bottleneck, W columns of h (R; 1 for log_sumexp). z, dz (N, R) and h (N, W) are
  * scratch, their rows padded to whole vectors; the padding holds numbers that nobody uses.
  *
+ * Where rows are many, w_down and w_up and their transposes are read from packed copies, whose panels
+ * lie one behind the other: [panels][K][PANEL_COLS]. In the matrices themselves the rows of a panel lie
+ * pages apart, and looking those up took a fifth of the time.
+ *
  * Known when the program is built: ADCL_WIDTH; and how the last panel of R and of D columns, of
  * fewer than a whole panel's, is made up (see src/ops/fused_cpu.c):
  *   ADCL_R_FULL      1: there are whole panels
@@ -42,7 +46,7 @@
 #define ADCL_D_HALF 0
 #endif
 
-#define ADCL_SUM_ROWS 64 /* gradients are summed over so many rows, then added */
+#define ADCL_SUM_ROWS 128 /* gradients are summed over so many rows, then added */
 /* WIDTH 32-bit and 64-bit integers, for the dropout's stream. */
 #if ADCL_WIDTH == 1
 typedef uint WORDS;
@@ -73,8 +77,16 @@ ADCL_PRODUCT(adcl_last_d_few, ADCL_FEW_ROWS, ADCL_D_VECTORS, ADCL_D_SHIFTED, ADC
 /* The first row of `numbers` = sums of `cols` columns of B. */
 ADCL_INLINE void adcl_sum_columns(uint cols, const adcl_factors *f, float *numbers)
 {
-    for (uint c = 0; c < cols; c++) numbers[c] = 0.0f;
     global const float *b = f->b;
+    if (cols == ADCL_PANEL_COLS) {
+        REAL sums[ADCL_PANEL];
+        ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL) sums[j] = (REAL)(0.0f);
+        for (uint k = 0; k < f->depth; k++, b += f->b_stride)
+            ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL) sums[j] += ADCL_LOAD(b + j * ADCL_WIDTH);
+        ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL) ADCL_STORE(sums[j], numbers + j * ADCL_WIDTH);
+        return;
+    }
+    for (uint c = 0; c < cols; c++) numbers[c] = 0.0f;
     for (uint k = 0; k < f->depth; k++, b += f->b_stride)
         for (uint c = 0; c < cols; c++) numbers[c] += b[c];
 }
@@ -100,6 +112,7 @@ typedef struct adcl_output {
     ulong out_stride;
     uint row, col;
     adcl_dropout dropout;
+    global const float *next; /* rows that the next tile will read, of stride own_stride; or NULL */
 } adcl_output;
 
 /* Philox4x32-10 as in common.cl, for WIDTH counters (block, step) at once: word j of counter `lane` goes
@@ -198,12 +211,14 @@ ADCL_INLINE void adcl_write(uint rows, uint count, uint cols, const float *numbe
 
 /* ---- panels ----------------------------------------------------------------------------------- */
 
-/* Goes on by `c` columns. */
-ADCL_INLINE void adcl_advance(adcl_factors *f, adcl_output *o, uint c)
+/* Goes on by `panels`. */
+ADCL_INLINE void adcl_advance(adcl_factors *f, adcl_output *o, uint panels)
 {
-    f->b += c;
+    const uint c = panels * ADCL_PANEL_COLS;
+    f->b += panels * f->b_panel;
     if (o->own) o->own += c;
     if (o->bias) o->bias += c;
+    if (o->next) o->next += c;
     o->out += c;
     o->col += c;
 }
@@ -217,13 +232,15 @@ ADCL_INLINE void adcl_advance(adcl_factors *f, adcl_output *o, uint c)
     float *numbers = memory + ADCL_NUMBERS_BEFORE;                                                 \
     adcl_factors g = *f;                                                                           \
     adcl_output q = *o;                                                                            \
-    adcl_advance(&g, &q, first);                                                                   \
+    adcl_advance(&g, &q, first / ADCL_PANEL_COLS);                                                 \
     for (uint c = first; c < last; c += ADCL_PANEL_COLS) {                                         \
-        for (uint i = 0; i < ADCL_ROWS; i++)                                                       \
+        for (uint i = 0; i < ADCL_ROWS; i++) {                                                     \
             ADCL_EXPECT_ROW(q.out + i * q.out_stride + ADCL_AHEAD * ADCL_PANEL_COLS);              \
+            if (q.next) ADCL_FETCH_ROW(q.next + i * q.own_stride);                                 \
+        }                                                                                          \
         uint cols = min(size - c, (uint)ADCL_PANEL_COLS);                                          \
         call                                                                                       \
-        adcl_advance(&g, &q, ADCL_PANEL_COLS);                                                     \
+        adcl_advance(&g, &q, 1);                                                                   \
     }
 
 /* out (count, R) or (count, D) for columns [first, last), which begin and end with panels, in tiles of
@@ -302,7 +319,8 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
 /* z = x·w_down + b_down and h = act(z) for columns [first, last) of rows from `row` on. */
 #define ADCL_DOWN(columns, rows, count, row, first, last)                                          \
     {                                                                                              \
-        adcl_factors f = {.b = w_down + w_down_offset, .b_stride = w_down_stride, .depth = hidden};\
+        adcl_factors f = {.b = w_down + w_down_offset, .b_stride = w_down_stride,                  \
+                          .b_panel = w_down_panel, .depth = hidden};                               \
         adcl_take_rows(rows, count, x + adcl_at(x_offset, x_stride, row, 0), x_stride, 1, &f);     \
         global float *z_rows = z + (ulong)(row) * z_stride;                                        \
         global float *h_rows = h + (ulong)(row) * h_stride;                                        \
@@ -312,10 +330,12 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
         adcl_activate(count, z_rows, z_stride, h_rows, h_stride, first, last);                     \
     }
 
-/* out = [own +] mask∘scale·(h·kernel + bias) for columns [first, last) of rows from `row` on. */
-#define ADCL_UP(columns, rows, count, row, first, last)                                            \
+/* out = [own +] mask∘scale·(h·kernel + bias) for columns [first, last) of rows from `row` on. Rows of x that
+ * begin at `soon` are asked for meanwhile. */
+#define ADCL_UP(columns, rows, count, row, first, last, soon)                                      \
     {                                                                                              \
-        adcl_factors f = {.b = w_up + w_up_offset, .b_stride = w_up_stride, .depth = width};       \
+        adcl_factors f = {.b = w_up + w_up_offset, .b_stride = w_up_stride,                        \
+                          .b_panel = w_up_panel, .depth = width};                                  \
         adcl_take_rows(rows, count, h + adcl_at(h_offset, h_stride, row, 0), h_stride, 1, &f);     \
         adcl_output o = {                                                                          \
             .own = residual ? x + adcl_at(x_offset, x_stride, row, 0) : 0,                         \
@@ -325,6 +345,7 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
             .out = y + adcl_at(y_offset, y_stride, row, 0),                                        \
             .out_stride = y_stride,                                                                \
             .row = row,                                                                            \
+            .next = soon,                                                                          \
             .dropout = {drops, seed, step, threshold, keep_scale, hidden}};                        \
         columns(count, first, last, hidden, &f, &o);                                               \
     }
@@ -333,7 +354,8 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
 #define ADCL_BACK_DOWN(columns, rows, count, row, first, last)                                     \
     {                                                                                              \
         global const float *du_rows = du + adcl_at(du_offset, du_stride, row, 0);                  \
-        adcl_factors f = {.b = w_up_t, .b_stride = w_up_t_stride, .depth = hidden};                \
+        adcl_factors f = {.b = w_up_t + w_up_t_offset, .b_stride = w_up_t_stride,                  \
+                          .b_panel = w_up_t_panel, .depth = hidden};                               \
         adcl_take_rows(rows, count, du_rows, du_stride, 1, &f);                                    \
         global float *dz_rows = dz + (ulong)(row) * z_stride;                                      \
         adcl_output o = {.scale = scaling, .out = dz_rows, .out_stride = z_stride};                \
@@ -348,6 +370,8 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
 
 #define ADCL_MATRIX(name) global const float *name, ulong name##_offset, ulong name##_stride
 #define ADCL_VECTOR(name) global const float *name, ulong name##_offset
+/* The right factor of a product, as a matrix (its panels lie PANEL_COLS apart) or packed. */
+#define ADCL_FACTOR(name) ADCL_MATRIX(name), ulong name##_panel
 #define ADCL_DROPOUT uint drops, ulong seed, ulong step, uint threshold, float keep_scale
 
 /* Tiles [first, last) of rows that are this work-item's. */
@@ -360,8 +384,8 @@ ADCL_INLINE void adcl_share_tiles(uint rows, uint tile_rows, uint *first, uint *
 }
 
 /* Work-item i of any number: its share of the rows. y may be x. z may be h. */
-ADCL_KERNEL void adcl_fused_forward(ADCL_MATRIX(x), ADCL_MATRIX(w_down), ADCL_VECTOR(b_down),
-                                    ADCL_MATRIX(w_up), ADCL_VECTOR(b_up), global float *z,
+ADCL_KERNEL void adcl_fused_forward(ADCL_MATRIX(x), ADCL_FACTOR(w_down), ADCL_VECTOR(b_down),
+                                    ADCL_FACTOR(w_up), ADCL_VECTOR(b_up), global float *z,
                                     ulong z_stride, global float *h, ulong h_stride,
                                     global float *y, ulong y_offset, ulong y_stride, uint rows,
                                     uint hidden, uint bottleneck, uint width, float scaling,
@@ -373,13 +397,15 @@ ADCL_KERNEL void adcl_fused_forward(ADCL_MATRIX(x), ADCL_MATRIX(w_down), ADCL_VE
     adcl_share_tiles(rows, ADCL_ROWS, &first, &last);
     for (uint tile = first; tile < last; tile++) {
         uint row = tile * ADCL_ROWS, count = min(rows - row, (uint)ADCL_ROWS);
+        global const float *next =
+            tile + 1 < last ? x + adcl_at(x_offset, x_stride, row + ADCL_ROWS, 0) : 0;
         ADCL_DOWN(adcl_r_columns, ADCL_ROWS, count, row, 0, bottleneck)
-        ADCL_UP(adcl_d_columns, ADCL_ROWS, count, row, 0, hidden)
+        ADCL_UP(adcl_d_columns, ADCL_ROWS, count, row, 0, hidden, next)
     }
 }
 
 /* For few rows. Work-item (i, j): rows FEW_ROWS·i on, a share of the R columns. */
-ADCL_KERNEL void adcl_fused_down(ADCL_MATRIX(x), ADCL_MATRIX(w_down), ADCL_VECTOR(b_down),
+ADCL_KERNEL void adcl_fused_down(ADCL_MATRIX(x), ADCL_FACTOR(w_down), ADCL_VECTOR(b_down),
                                  global float *z, ulong z_stride, global float *h, ulong h_stride,
                                  uint rows, uint hidden, uint bottleneck)
 {
@@ -391,40 +417,104 @@ ADCL_KERNEL void adcl_fused_down(ADCL_MATRIX(x), ADCL_MATRIX(w_down), ADCL_VECTO
 
 /* For few rows, forward (h·w_up) and backward (dz·w_downᵀ). Work-item (i, j): rows FEW_ROWS·i on, a
  * share of the D columns. */
-ADCL_KERNEL void adcl_fused_up(ADCL_MATRIX(x), ADCL_MATRIX(h), ADCL_MATRIX(w_up), ADCL_VECTOR(b_up), global float *y,
-                               ulong y_offset, ulong y_stride, uint rows, uint hidden, uint width,
+ADCL_KERNEL void adcl_fused_up(ADCL_MATRIX(x), ADCL_MATRIX(h), ADCL_FACTOR(w_up),
+                               ADCL_VECTOR(b_up), global float *y, ulong y_offset, ulong y_stride, uint rows, uint hidden, uint width,
                                float scaling, uint residual, uint has_bias, ADCL_DROPOUT)
 {
     uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(rows - row, (uint)ADCL_FEW_ROWS);
     uint first, last;
     adcl_share_panels(get_global_id(1), get_global_size(1), hidden, &first, &last);
-    ADCL_UP(adcl_d_columns_few, ADCL_FEW_ROWS, count, row, first, last)
+    ADCL_UP(adcl_d_columns_few, ADCL_FEW_ROWS, count, row, first, last, 0)
 }
 
 /* ---- backward --------------------------------------------------------------------------------- */
 
-/* to (cols, rows) = fromᵀ, a block of 16 rows by all columns. */
-ADCL_INLINE void adcl_transpose_block(global const float *from, ulong from_stride, global float *to,
-                          ulong to_stride, uint first, uint rows, uint cols)
+/* A packed copy of (K, C) is [panels of C][K][PANEL_COLS]; this is its element (k, c). */
+ADCL_INLINE ulong adcl_packed_at(uint depth, uint k, uint c)
 {
-    uint last = min(first + 16, rows);
-    for (uint c = 0; c < cols; c++)
-        for (uint r = first; r < last; r++) to[c * to_stride + r] = from[r * from_stride + c];
+    return (ulong)(c / ADCL_PANEL_COLS * depth + k) * ADCL_PANEL_COLS + c % ADCL_PANEL_COLS;
 }
 
-/* Work-item i: a block of rows of w_up (W, D) or, behind those, of w_down (D, R). */
-ADCL_KERNEL void adcl_fused_transpose(ADCL_MATRIX(w_up), ADCL_MATRIX(w_down), global float *w_up_t,
-                                      ulong w_up_t_stride, global float *w_down_t,
-                                      ulong w_down_t_stride, uint hidden, uint bottleneck,
-                                      uint width)
+/* packed = rows [first, last) of a matrix of so many columns, which has `rows` in all. */
+ADCL_INLINE void adcl_pack_rows(global const float *from, ulong from_stride, uint first, uint last,
+                                uint rows, uint cols, global float *packed)
 {
-    uint block = get_global_id(0), up_blocks = (width + 15) / 16;
-    if (block < up_blocks)
-        adcl_transpose_block(w_up + w_up_offset, w_up_stride, w_up_t, w_up_t_stride, 16 * block,
-                             width, hidden);
-    else
-        adcl_transpose_block(w_down + w_down_offset, w_down_stride, w_down_t, w_down_t_stride,
-                             16 * (block - up_blocks), hidden, bottleneck);
+    const uint whole = cols - cols % ADCL_WIDTH;
+    for (uint r = first; r < last; r++) {
+        global const float *row = from + r * from_stride;
+        for (uint c = 0; c < whole; c += ADCL_WIDTH)
+            ADCL_STORE(ADCL_LOAD(row + c), packed + adcl_packed_at(rows, r, c));
+        for (uint c = whole; c < cols; c++) packed[adcl_packed_at(rows, r, c)] = row[c];
+    }
+}
+
+#if ADCL_WIDTH > 1
+/* block = blockᵀ. Mixing the first half of the rows with the second, number by number, is half of a transpose
+ * for 4 of them; log₂ WIDTH times it is the whole of one. */
+ADCL_INLINE void adcl_transpose_block(REAL *block)
+{
+    _Pragma("unroll") for (uint stage = 1; stage < ADCL_WIDTH; stage *= 2) {
+        REAL mixed[ADCL_WIDTH];
+        ADCL_EACH(i, ADCL_WIDTH / 2, ADCL_WIDTH / 2) {
+            mixed[2 * i].even = block[i].lo;
+            mixed[2 * i].odd = block[i + ADCL_WIDTH / 2].lo;
+            mixed[2 * i + 1].even = block[i].hi;
+            mixed[2 * i + 1].odd = block[i + ADCL_WIDTH / 2].hi;
+        }
+        ADCL_EACH(i, ADCL_WIDTH, ADCL_WIDTH) block[i] = mixed[i];
+    }
+}
+#endif
+
+/* packed = the transpose (cols, rows) of a matrix, as far as rows [first, last) of it go. */
+ADCL_INLINE void adcl_pack_columns(global const float *from, ulong from_stride, uint first,
+                                   uint last, uint cols, global float *packed)
+{
+    uint r = first;
+#if ADCL_WIDTH > 1
+    const uint whole = cols - cols % ADCL_WIDTH;
+    for (; r + ADCL_WIDTH <= last; r += ADCL_WIDTH) {
+        global const float *rows = from + r * from_stride;
+        for (uint c = 0; c < whole; c += ADCL_WIDTH) {
+            REAL block[ADCL_WIDTH];
+            global float *to = packed + adcl_packed_at(cols, c, r);
+            ADCL_EACH(i, ADCL_WIDTH, ADCL_WIDTH) block[i] = ADCL_LOAD(rows + i * from_stride + c);
+            adcl_transpose_block(block);
+            ADCL_EACH(i, ADCL_WIDTH, ADCL_WIDTH) ADCL_STORE(block[i], to + i * ADCL_PANEL_COLS);
+        }
+        for (uint c = whole; c < cols; c++)
+            for (uint i = 0; i < ADCL_WIDTH; i++)
+                packed[adcl_packed_at(cols, c, r + i)] = rows[i * from_stride + c];
+    }
+#endif
+    for (; r < last; r++)
+        for (uint c = 0; c < cols; c++)
+            packed[adcl_packed_at(cols, c, r)] = from[r * from_stride + c];
+}
+
+/* Bits of `packs`. */
+#define ADCL_PACKS_KERNELS 1
+#define ADCL_PACKS_TRANSPOSES 2
+#define ADCL_PACK_ROWS 16 /* of a work-item */
+
+/* Work-item i: a block of rows of w_up (W, D) or, behind those, of w_down (D, R); packed, and packed as their
+ * transposes. */
+ADCL_KERNEL void adcl_fused_pack(ADCL_MATRIX(w_up), ADCL_MATRIX(w_down), global float *w_up_packed,
+                                 global float *w_down_packed, global float *w_up_t,
+                                 global float *w_down_t, uint hidden, uint bottleneck, uint width,
+                                 uint packs)
+{
+    uint block = get_global_id(0), up_blocks = (width + ADCL_PACK_ROWS - 1) / ADCL_PACK_ROWS;
+    bool up = block < up_blocks;
+    uint rows = up ? width : hidden, cols = up ? hidden : bottleneck;
+    uint first = (up ? block : block - up_blocks) * ADCL_PACK_ROWS;
+    uint last = min(first + ADCL_PACK_ROWS, rows);
+    global const float *from = up ? w_up + w_up_offset : w_down + w_down_offset;
+    ulong stride = up ? w_up_stride : w_down_stride;
+    if (packs & ADCL_PACKS_KERNELS)
+        adcl_pack_rows(from, stride, first, last, rows, cols, up ? w_up_packed : w_down_packed);
+    if (packs & ADCL_PACKS_TRANSPOSES)
+        adcl_pack_columns(from, stride, first, last, cols, up ? w_up_t : w_down_t);
 }
 
 /* du = mask∘dy for `count` rows; in pieces that lie in WIDTH blocks of the stream. */
@@ -446,9 +536,8 @@ ADCL_INLINE void adcl_mask_rows(uint count, global const float *dy, ulong dy_str
 /* Work-item i of any number: its share of the rows. parts: 1 dz (and du, under dropout), 2 dx, or
  * both. Without dropout du is dy; x, y of ADCL_UP are dy and dx here. */
 ADCL_KERNEL void adcl_fused_backward(ADCL_MATRIX(dy), global float *du, ulong du_offset,
-                                     ulong du_stride, global const float *w_up_t,
-                                     ulong w_up_t_stride, global const float *w_down_t,
-                                     ulong w_down_t_stride, global const float *z,
+                                     ulong du_stride, ADCL_FACTOR(w_up_t),
+                                     ADCL_FACTOR(w_down_t), global const float *z,
                                      global float *dz, ulong z_stride, global float *dx,
                                      ulong dx_offset, ulong dx_stride, uint rows, uint hidden,
                                      uint bottleneck, float scaling, uint residual, uint parts,
@@ -466,13 +555,17 @@ ADCL_KERNEL void adcl_fused_backward(ADCL_MATRIX(dy), global float *du, ulong du
             ADCL_BACK_DOWN(adcl_r_columns, ADCL_ROWS, count, row, 0, bottleneck)
         }
         if (parts & 2) {
-            adcl_factors f = {.b = w_down_t, .b_stride = w_down_t_stride, .depth = bottleneck};
+            adcl_factors f = {.b = w_down_t + w_down_t_offset, .b_stride = w_down_t_stride,
+                              .b_panel = w_down_t_panel, .depth = bottleneck};
             adcl_take_rows(ADCL_ROWS, count, dz + row * z_stride, z_stride, 1, &f);
             adcl_output o = {.own = residual ? dy + adcl_at(dy_offset, dy_stride, row, 0) : 0,
                              .own_stride = dy_stride,
                              .scale = 1.0f,
                              .out = dx + adcl_at(dx_offset, dx_stride, row, 0),
-                             .out_stride = dx_stride};
+                             .out_stride = dx_stride,
+                             .next = tile + 1 < last && (parts & 1)
+                                         ? dy + adcl_at(dy_offset, dy_stride, row + ADCL_ROWS, 0)
+                                         : 0};
             adcl_d_columns(count, 0, hidden, hidden, &f, &o);
         }
     }
@@ -481,9 +574,9 @@ ADCL_KERNEL void adcl_fused_backward(ADCL_MATRIX(dy), global float *du, ulong du
 /* For few rows. Work-item (i, j): rows FEW_ROWS·i on, a share of the R columns. Under dropout each
  * makes the du of its rows for itself; all the same, so j is 0 then. */
 ADCL_KERNEL void adcl_fused_back_down(ADCL_MATRIX(dy), global float *du, ulong du_offset,
-                                      ulong du_stride, global const float *w_up_t,
-                                      ulong w_up_t_stride, global const float *z, global float *dz,
-                                      ulong z_stride, uint rows, uint hidden, uint bottleneck,
+                                      ulong du_stride, ADCL_FACTOR(w_up_t),
+                                      global const float *z, global float *dz, ulong z_stride,
+                                      uint rows, uint hidden, uint bottleneck,
                                       float scaling, ADCL_DROPOUT)
 {
     uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(rows - row, (uint)ADCL_FEW_ROWS);
@@ -498,20 +591,108 @@ ADCL_KERNEL void adcl_fused_back_down(ADCL_MATRIX(dy), global float *du, ulong d
 
 /* ---- gradients -------------------------------------------------------------------------------- */
 
-/* g (rows [first, last), C) += scale·Aᵀ·B over rows n of block `row`…: a tile takes ROWS columns of A. */
-#define ADCL_GRADIENT_ROWS(columns, a_matrix, a_offset, a_stride, a_first, a_last, b_rows,         \
-                           b_row_stride, gradient, gradient_offset, gradient_stride, factor,       \
-                           first, last, size)                                                      \
-    for (uint d = a_first; d < a_last; d += ADCL_ROWS) {                                           \
-        uint count = min(a_last - d, (uint)ADCL_ROWS);                                             \
-        adcl_factors f = {.b = b_rows, .b_stride = b_row_stride, .depth = depth};                  \
-        adcl_take_rows(ADCL_ROWS, count, a_matrix + adcl_at(a_offset, a_stride, row, d), 1,        \
-                       a_stride, &f);                                                              \
-        global float *g = gradient + adcl_at(gradient_offset, gradient_stride, d, 0);              \
-        adcl_output o = {.own = g, .own_stride = gradient_stride, .scale = factor, .out = g,       \
-                         .out_stride = gradient_stride};                                           \
-        columns(count, first, last, size, &f, &o);                                                 \
+/* A work-item's room for what it gathers: SUM_ROWS pieces of rows, which lie pages apart in their matrix
+ * and are read by many tiles. */
+#define ADCL_PIECE_TILES 4
+#define ADCL_PIECE (ADCL_PIECE_TILES * ADCL_ROWS) /* columns of x: 24 */
+#if ADCL_PANEL_COLS > ADCL_PIECE
+#define ADCL_ROOM (ADCL_SUM_ROWS * ADCL_PANEL_COLS)
+#else
+#define ADCL_ROOM (ADCL_SUM_ROWS * ADCL_PIECE)
+#endif
+#define ADCL_GATHER_FROM 16 /* rows; with fewer the pieces would be written for one or two reads */
+
+/* A gradient (…, C) += scale·sums. */
+typedef struct adcl_gradient {
+    global float *values; /* its first row */
+    ulong stride;
+    float scale;
+} adcl_gradient;
+
+ADCL_INLINE adcl_output adcl_added_to(const adcl_gradient *g, uint row)
+{
+    global float *out = g->values + row * g->stride;
+    return (adcl_output){.own = out, .own_stride = g->stride, .scale = g->scale, .out = out,
+                         .out_stride = g->stride};
+}
+
+/* Asks for columns [first, last) of quarter `part` of `depth` rows. */
+ADCL_INLINE void adcl_fetch_quarter(global const float *x, ulong x_stride, uint depth, uint part,
+                                    uint first, uint last)
+{
+    for (uint n = part * depth / 4; n < (part + 1) * depth / 4; n++) {
+        ADCL_FETCH(x + n * x_stride + first);
+        ADCL_FETCH(x + n * x_stride + last - 1);
     }
+}
+
+/* w_down's rows [first, last) += xᵀ·dz, over `depth` rows of x and dz; `after` rows of x follow. */
+ADCL_INLINE void adcl_down_gradient(global const float *x, ulong x_stride, global const float *dz,
+                                    ulong z_stride, uint depth, uint after, uint first, uint last,
+                                    uint bottleneck, const adcl_gradient *w_down,
+                                    global float *room)
+{
+    adcl_factors f = {.b = dz, .b_stride = z_stride, .b_panel = ADCL_PANEL_COLS, .depth = depth};
+    for (uint piece = first; piece < last; piece += ADCL_PIECE) {
+        uint end = min(piece + (uint)ADCL_PIECE, last);
+        bool gathers = depth >= ADCL_GATHER_FROM && end == piece + ADCL_PIECE;
+        for (uint n = 0; n < (gathers ? depth : 0); n++)
+            for (uint c = 0; c < ADCL_PIECE; c += 8)
+                vstore8(vload8(0, x + n * x_stride + piece + c), 0, room + n * ADCL_PIECE + c);
+        for (uint d = piece; d < end; d += ADCL_ROWS) {
+            uint count = min(end - d, (uint)ADCL_ROWS), part = (d - piece) / ADCL_ROWS;
+            if (gathers && end < last)
+                adcl_fetch_quarter(x, x_stride, depth, part, end, end + ADCL_PIECE);
+            else if (gathers)
+                adcl_fetch_quarter(x + depth * x_stride, x_stride, after, part, first,
+                                   first + ADCL_PIECE);
+            if (gathers)
+                adcl_take_rows(ADCL_ROWS, count, room + (d - piece), 1, ADCL_PIECE, &f);
+            else
+                adcl_take_rows(ADCL_ROWS, count, x + d, 1, x_stride, &f);
+            adcl_output o = adcl_added_to(w_down, d);
+            adcl_r_columns(count, 0, bottleneck, bottleneck, &f, &o);
+        }
+    }
+}
+
+/* w_up's rows [r_first, r_last), columns [first, last), += hᵀ·du, over `depth` rows of h and du. */
+ADCL_INLINE void adcl_up_gradient(global const float *h, ulong h_stride, global const float *du,
+                                  ulong du_stride, uint depth, uint r_first, uint r_last,
+                                  uint first, uint last, uint hidden, const adcl_gradient *w_up,
+                                  global float *room)
+{
+    for (uint c = first; c < last; c += ADCL_PANEL_COLS) {
+        adcl_factors f = {.b = du, .b_stride = du_stride, .b_panel = ADCL_PANEL_COLS,
+                          .depth = depth};
+        if (depth >= ADCL_GATHER_FROM && c + ADCL_PANEL_COLS <= hidden) {
+            for (uint n = 0; n < depth; n++) {
+                global const float *piece = du + n * du_stride + c;
+                ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL)
+                    ADCL_STORE(ADCL_LOAD(piece + j * ADCL_WIDTH),
+                               room + n * ADCL_PANEL_COLS + j * ADCL_WIDTH);
+                ADCL_FETCH_ROW(piece + ADCL_PANEL_COLS);
+            }
+            f = (adcl_factors){.b = room, .b_stride = ADCL_PANEL_COLS, .depth = depth};
+        }
+        uint after = min(c + (uint)ADCL_PANEL_COLS, last);
+        for (uint r = r_first; r < r_last; r += ADCL_ROWS) {
+            uint count = min(r_last - r, (uint)ADCL_ROWS);
+            adcl_take_rows(ADCL_ROWS, count, h + r, 1, h_stride, &f);
+            adcl_output o = adcl_added_to(w_up, r);
+            adcl_d_columns(count, c, after, hidden, &f, &o);
+        }
+    }
+}
+
+/* A bias' columns [first, last) of `size` += scale·sums over `depth` rows of b. */
+ADCL_INLINE void adcl_bias_gradient(global const float *b, ulong b_stride, uint depth, uint first,
+                                    uint last, uint size, float scale, global float *bias)
+{
+    adcl_factors f = {.b = b, .b_stride = b_stride, .b_panel = ADCL_PANEL_COLS, .depth = depth};
+    adcl_output o = {.own = bias, .scale = scale, .out = bias};
+    adcl_column_sums(first, last, size, &f, &o);
+}
 
 /* Numbers of `wanted`: bits of the gradients that are asked for. */
 #define ADCL_WANTS_W_DOWN 1
@@ -521,37 +702,38 @@ ADCL_KERNEL void adcl_fused_back_down(ADCL_MATRIX(dy), global float *du, ulong d
 
 /* Work-item i < down_items: rows of w_down, a share of D, and with i = 0 b_down. Those behind: of
  * w_up's W rows (one of up_splits shares) a share of the D columns, and in the first b_up. Blocks of
- * SUM_ROWS rows n, in order, are added to the gradients. */
+ * SUM_ROWS rows n, in order, are added to the gradients. rooms: ROOM floats for each work-item. */
 ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ulong z_stride,
                                       ADCL_MATRIX(h), ADCL_MATRIX(du),
                                       global float *w_down, ulong w_down_offset,
                                       ulong w_down_stride, global float *b_down,
                                       ulong b_down_offset, global float *w_up, ulong w_up_offset,
                                       ulong w_up_stride, global float *b_up, ulong b_up_offset,
-                                      uint rows, uint hidden, uint bottleneck, uint width,
-                                      float scaling, uint wanted, uint down_items, uint up_splits)
+                                      global float *rooms, uint rows, uint hidden, uint bottleneck,
+                                      uint width, float scaling, uint wanted, uint down_items,
+                                      uint up_splits)
 {
     uint item = get_global_id(0), items = get_global_size(0);
+    global float *room = rooms + (ulong)item * ADCL_ROOM;
     if (item < down_items) {
+        const adcl_gradient gradient = {w_down + w_down_offset, w_down_stride, 1.0f};
         uint tiles = (hidden + ADCL_ROWS - 1) / ADCL_ROWS;
-        uint d_first = (uint)((ulong)item * tiles / down_items) * ADCL_ROWS;
-        uint d_last = min((uint)((ulong)(item + 1) * tiles / down_items) * ADCL_ROWS, hidden);
+        uint first = (uint)((ulong)item * tiles / down_items) * ADCL_ROWS;
+        uint last = min((uint)((ulong)(item + 1) * tiles / down_items) * ADCL_ROWS, hidden);
         for (uint row = 0; row < rows; row += ADCL_SUM_ROWS) {
             uint depth = min(rows - row, (uint)ADCL_SUM_ROWS);
             global const float *b = dz + (ulong)row * z_stride;
             if (wanted & ADCL_WANTS_W_DOWN)
-                ADCL_GRADIENT_ROWS(adcl_r_columns, x, x_offset, x_stride, d_first, d_last, b,
-                                   z_stride, w_down, w_down_offset, w_down_stride, 1.0f, 0,
-                                   bottleneck, bottleneck)
-            if ((wanted & ADCL_WANTS_B_DOWN) && item == 0) {
-                global float *sums = b_down + b_down_offset;
-                adcl_factors f = {.b = b, .b_stride = z_stride, .depth = depth};
-                adcl_output o = {.own = sums, .scale = 1.0f, .out = sums};
-                adcl_column_sums(0, bottleneck, bottleneck, &f, &o);
-            }
+                adcl_down_gradient(x + adcl_at(x_offset, x_stride, row, 0), x_stride, b, z_stride,
+                                   depth, min(rows - row - depth, (uint)ADCL_SUM_ROWS), first, last,
+                                   bottleneck, &gradient, room);
+            if ((wanted & ADCL_WANTS_B_DOWN) && item == 0)
+                adcl_bias_gradient(b, z_stride, depth, 0, bottleneck, bottleneck, 1.0f,
+                                   b_down + b_down_offset);
         }
         return;
     }
+    const adcl_gradient gradient = {w_up + w_up_offset, w_up_stride, scaling};
     uint up_item = item - down_items, up_items = items - down_items;
     uint split = up_item % up_splits, tiles = (width + ADCL_ROWS - 1) / ADCL_ROWS;
     uint r_first = (uint)((ulong)split * tiles / up_splits) * ADCL_ROWS;
@@ -562,13 +744,10 @@ ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ul
         uint depth = min(rows - row, (uint)ADCL_SUM_ROWS);
         global const float *b = du + adcl_at(du_offset, du_stride, row, 0);
         if (wanted & ADCL_WANTS_W_UP)
-            ADCL_GRADIENT_ROWS(adcl_d_columns, h, h_offset, h_stride, r_first, r_last, b, du_stride, w_up,
-                               w_up_offset, w_up_stride, scaling, first, last, hidden)
-        if ((wanted & ADCL_WANTS_B_UP) && split == 0) {
-            global float *sums = b_up + b_up_offset;
-            adcl_factors f = {.b = b, .b_stride = du_stride, .depth = depth};
-            adcl_output o = {.own = sums, .scale = scaling, .out = sums};
-            adcl_column_sums(first, last, hidden, &f, &o);
-        }
+            adcl_up_gradient(h + adcl_at(h_offset, h_stride, row, 0), h_stride, b, du_stride, depth,
+                             r_first, r_last, first, last, hidden, &gradient, room);
+        if ((wanted & ADCL_WANTS_B_UP) && split == 0)
+            adcl_bias_gradient(b, du_stride, depth, first, last, hidden, scaling,
+                               b_up + b_up_offset);
     }
 }

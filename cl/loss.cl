@@ -64,12 +64,14 @@ kernel void adcl_cross_entropy_bwd(global const float *logits, ulong logits_offs
     gradient[adcl_at(gradient_offset, gradient_stride, r, c)] = slope;
 }
 
-/* partials[b] = (Σ (predictions − targets)², how many) over the elements of block b.
- * predictions, targets (rows, cols). */
+/* partials[b] = (Σ (predictions − targets)², how many) over the elements of block b; where it `descends`, gradient =
+ * slope · (predictions − targets) on the same way, with slope 2 / count. predictions, targets and gradient
+ * (rows, cols); gradient may be predictions. */
 kernel void adcl_mse_fwd(global const float *predictions, ulong predictions_offset,
                          ulong predictions_stride, global const float *targets,
-                         ulong targets_offset, ulong targets_stride, global float *partials,
-                         uint rows, uint cols, uint block_rows)
+                         ulong targets_offset, ulong targets_stride, global float *gradient,
+                         ulong gradient_offset, ulong gradient_stride, global float *partials,
+                         uint rows, uint cols, uint block_rows, float slope, uint descends)
 {
     uint block = get_global_id(0), first = block * block_rows;
     if (first >= rows || get_global_id(1) > 0) return;
@@ -78,16 +80,22 @@ kernel void adcl_mse_fwd(global const float *predictions, ulong predictions_offs
     for (uint r = first; r < last; r++) {
         global const float *p = predictions + adcl_at(predictions_offset, predictions_stride, r, 0);
         global const float *t = targets + adcl_at(targets_offset, targets_stride, r, 0);
+        global float *g = gradient + adcl_at(gradient_offset, gradient_stride, r, 0);
         float16 lanes = 0.0f; /* sixteen sums at once */
         uint c = 0;
         for (; cols - c >= 16; c += 16) {
             float16 difference = vload16(0, p + c) - vload16(0, t + c);
             lanes += difference * difference;
+            if (descends) vstore16(slope * difference, 0, g + c);
         }
         float sums[16], row_sum = 0.0f;
         vstore16(lanes, 0, sums);
         for (uint lane = 0; lane < 16; lane++) row_sum += sums[lane];
-        for (; c < cols; c++) row_sum += (p[c] - t[c]) * (p[c] - t[c]);
+        for (; c < cols; c++) {
+            float difference = p[c] - t[c];
+            row_sum += difference * difference;
+            if (descends) g[c] = slope * difference;
+        }
         sum += row_sum;
     }
     partials[2 * block] = sum;

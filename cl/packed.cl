@@ -19,7 +19,7 @@
 #define ADCL_KEEPS_Z 8   /* z = value, for backward */
 #define ADCL_TAKES_SLOPE 16 /* out = value ∘ act′(z) */
 
-#define ADCL_BLOCK_ROWS (4 * ADCL_ROWS)
+#define ADCL_BLOCK_ROWS (8 * ADCL_ROWS)
 #define ADCL_SIDE (64 / ADCL_PANEL_COLS) /* panels whose sums are written together: rows of 256 bytes */
 #define ADCL_PART_DEPTH (6144 / ADCL_PANEL_COLS) /* 24 KiB of a panel */
 

@@ -198,12 +198,13 @@ static adcl_status fuse_cpu(adcl_context *ctx)
         {ADCL_FUSED_PLAN_CPU, 8, 27, 29, 11, ADCL_ACTIVATION_SOFTMAX, 0.0f},
         {ADCL_FUSED_PLAN_CPU, 4, 27, 9, 7, ADCL_ACTIVATION_LOG_SUMEXP, 0.5f},
         {ADCL_FUSED_PLAN_CPU, 16, 3, 5, 3, ADCL_ACTIVATION_LOG_SUMEXP, 0.0f},
+        {ADCL_FUSED_PLAN_CPU, 8, 257, 29, 11, ADCL_ACTIVATION_RELU, 0.5f},
     };
     adcl__family *device = ctx->family;
     unsigned units = device->info.compute_units, vector_width = device->vector_width;
     adcl_fused_plan plan = ctx->fused_plan;
     adcl_status status = ADCL_OK;
-    device->info.compute_units = 2; /* so that 27 rows are many */
+    device->info.compute_units = 2; /* so that 27 rows are many, and kernels packed for 257 */
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && status == ADCL_OK; i++) {
         ctx->fused_plan = sizes[i].plan;
         device->vector_width = sizes[i].vector_width;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* engine_fused_cpu.c – whole passes in one to four launches of cl/fused_cpu.cl.
  *
- *   forward    one launch, two for few rows               z, h
- *   backward   transpose the kernels                      w_up_t, w_down_t
+ *   forward    many rows: pack the kernels                w_down_packed, w_up_packed; w_up_t, w_down_t in training
+ *              one launch, two for few rows               z, h
+ *   backward   few rows: pack their transposes            w_up_t, w_down_t
  *              dz (and dx)                                dz, du under dropout
  *              gradients                                  into the adapter's
  *              dx, if it takes dy's place or rows are few
  *
- * Nothing is kept between calls but z and h, so parameters may change at any time. */
+ * Nothing is kept from one pair of passes to the next, so parameters may change between them at any time. */
 #include "adapter/engine.h"
 
 #include "ops/fused_cpu.h"
@@ -20,39 +21,50 @@ typedef struct fused_state {
     adcl_tensor *h;  /* (max_rows, W); NULL in inference, where h takes z's place */
     adcl_tensor *dz; /* (max_rows, R); training */
     adcl_tensor *du; /* (max_rows, D); with dropout */
-    adcl_tensor *w_up_t;   /* (D, W); training */
-    adcl_tensor *w_down_t; /* (R, D); training */
+    adcl_tensor *w_down_packed, *w_up_packed; /* of (D, R), (W, D); where rows are many */
+    adcl_tensor *w_up_t, *w_down_t;           /* of (D, W), (R, D); training */
+    adcl_tensor *rooms;                       /* training, where rows are many */
 } fused_state;
 
 /* ---- memory ----------------------------------------------------------------------------------- */
 
-/* Columns of each of the state's matrices, 0 for those that this workspace does without. */
-typedef struct fused_columns {
-    size_t z, h, dz, du, w_up_t, w_down_t;
-} fused_columns;
+/* Columns of each of the state's matrices of max_rows rows, and floats of the rest; 0 for those that this
+ * workspace does without. */
+typedef struct fused_sizes {
+    size_t z, h, dz, du;
+    size_t w_down_packed, w_up_packed, w_up_t, w_down_t, rooms;
+} fused_sizes;
 
-static fused_columns columns_of(const adcl_workspace *ws)
+static adcl__fused_cpu program_of(const adcl_context *ctx, const adcl_workspace *ws)
+{
+    return adcl__fused_cpu_describe(ctx, ws->activation, ws->hidden_size, ws->bottleneck_size);
+}
+
+static fused_sizes sizes_of(const adcl__fused_cpu *program, const adcl_workspace *ws)
 {
     bool training = ws->mode == ADCL_TRAINING, one_column = ws->width != ws->bottleneck_size;
-    size_t bottleneck = adcl__fused_cpu_padded(ws->bottleneck_size);
-    size_t width = adcl__fused_cpu_padded(ws->width);
-    return (fused_columns){
-        .z = bottleneck,
-        .h = training || one_column ? width : 0,
-        .dz = training ? bottleneck : 0,
-        .du = adcl__workspace_drops(ws) ? ws->hidden_size : 0,
-        .w_up_t = training ? width : 0,
-        .w_down_t = training ? adcl__fused_cpu_padded(ws->hidden_size) : 0,
+    bool many = adcl__fused_cpu_packs(program, ws->max_rows);
+    size_t hidden = ws->hidden_size, bottleneck = ws->bottleneck_size, width = ws->width;
+    return (fused_sizes){
+        .z = adcl__fused_cpu_padded(bottleneck),
+        .h = training || one_column ? adcl__fused_cpu_padded(width) : 0,
+        .dz = training ? adcl__fused_cpu_padded(bottleneck) : 0,
+        .du = adcl__workspace_drops(ws) ? hidden : 0,
+        .w_down_packed = many ? adcl__fused_cpu_packed(program, hidden, bottleneck) : 0,
+        .w_up_packed = many ? adcl__fused_cpu_packed(program, width, hidden) : 0,
+        .w_up_t = training ? adcl__fused_cpu_packed(program, hidden, width) : 0,
+        .w_down_t = training ? adcl__fused_cpu_packed(program, bottleneck, hidden) : 0,
+        .rooms = training ? adcl__fused_cpu_rooms(program, ws->max_rows) : 0,
     };
 }
 
 static adcl_status fused_bytes(adcl_context *ctx, const adcl_workspace *ws, size_t *bytes)
 {
-    (void)ctx;
-    fused_columns columns = columns_of(ws);
-    *bytes = sizeof(float) * (ws->max_rows * (columns.z + columns.h + columns.dz + columns.du) +
-                              ws->hidden_size * columns.w_up_t +
-                              ws->bottleneck_size * columns.w_down_t);
+    const adcl__fused_cpu program = program_of(ctx, ws);
+    fused_sizes sizes = sizes_of(&program, ws);
+    *bytes = sizeof(float) *
+             (ws->max_rows * (sizes.z + sizes.h + sizes.dz + sizes.du) + sizes.w_down_packed +
+              sizes.w_up_packed + sizes.w_up_t + sizes.w_down_t + sizes.rooms);
     return ADCL_OK;
 }
 
@@ -61,15 +73,17 @@ static adcl_status fused_prepare(adcl_context *ctx, adcl_workspace *ws)
     fused_state *s = ws->state = calloc(1, sizeof *s);
     if (s == NULL)
         return adcl__fail(ctx, ADCL_ERR_OUT_OF_HOST_MEMORY, 0, "workspace: no memory for it");
-    s->program =
-        adcl__fused_cpu_describe(ctx, ws->activation, ws->hidden_size, ws->bottleneck_size);
-    fused_columns columns = columns_of(ws);
-    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.z, &s->z));
-    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.h, &s->h));
-    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.dz, &s->dz));
-    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, columns.du, &s->du));
-    ADCL_TRY(adcl__make_matrix(ctx, ws->hidden_size, columns.w_up_t, &s->w_up_t));
-    return adcl__make_matrix(ctx, ws->bottleneck_size, columns.w_down_t, &s->w_down_t);
+    s->program = program_of(ctx, ws);
+    fused_sizes sizes = sizes_of(&s->program, ws);
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, sizes.z, &s->z));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, sizes.h, &s->h));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, sizes.dz, &s->dz));
+    ADCL_TRY(adcl__make_matrix(ctx, ws->max_rows, sizes.du, &s->du));
+    ADCL_TRY(adcl__make_matrix(ctx, 1, sizes.w_down_packed, &s->w_down_packed));
+    ADCL_TRY(adcl__make_matrix(ctx, 1, sizes.w_up_packed, &s->w_up_packed));
+    ADCL_TRY(adcl__make_matrix(ctx, 1, sizes.w_up_t, &s->w_up_t));
+    ADCL_TRY(adcl__make_matrix(ctx, 1, sizes.w_down_t, &s->w_down_t));
+    return adcl__make_matrix(ctx, 1, sizes.rooms, &s->rooms);
 }
 
 static void fused_release(adcl_workspace *ws)
@@ -80,8 +94,11 @@ static void fused_release(adcl_workspace *ws)
     adcl_tensor_destroy(&s->h);
     adcl_tensor_destroy(&s->dz);
     adcl_tensor_destroy(&s->du);
+    adcl_tensor_destroy(&s->w_down_packed);
+    adcl_tensor_destroy(&s->w_up_packed);
     adcl_tensor_destroy(&s->w_up_t);
     adcl_tensor_destroy(&s->w_down_t);
+    adcl_tensor_destroy(&s->rooms);
     free(s);
     ws->state = NULL;
 }
@@ -100,8 +117,11 @@ static adcl__fused_pass pass_of(const adcl_adapter *a, const adcl_workspace *ws)
         .z = s->z,
         .h = s->h != NULL ? s->h : s->z,
         .dz = s->dz,
+        .w_down_packed = s->w_down_packed,
+        .w_up_packed = s->w_up_packed,
         .w_up_t = s->w_up_t,
         .w_down_t = s->w_down_t,
+        .rooms = s->rooms,
         .mask = adcl__workspace_drops(ws) ? &ws->mask : NULL,
         .scaling = a->scaling,
         .residual = !a->parallel,
@@ -111,7 +131,9 @@ static adcl__fused_pass pass_of(const adcl_adapter *a, const adcl_workspace *ws)
 static adcl_status fused_forward(adcl_context *ctx, const adcl_adapter *a, adcl_workspace *ws,
                                  const adcl_tensor *x, adcl_tensor *y)
 {
-    adcl__fused_pass pass = pass_of(a, ws);
+    const adcl__fused_pass pass = pass_of(a, ws);
+    if (adcl__fused_cpu_packs(pass.program, x->rows))
+        ADCL_TRY(adcl__fused_cpu_pack(ctx, &pass, true, ws->mode == ADCL_TRAINING));
     return adcl__fused_cpu_forward(ctx, &pass, x, y);
 }
 
@@ -130,11 +152,12 @@ static adcl_status fused_backward(adcl_context *ctx, const adcl_adapter *a, adcl
     bool needs_dz = dx != NULL || to.w_down != NULL || to.b_down != NULL;
     bool needs_du = pass.mask != NULL && any;
     /* dx in dy's place waits until the gradients have read dy. */
-    bool dx_last = dx != NULL && (adcl__tensors_equal(dx, dy) ||
-                                  adcl__fused_cpu_splits(&s->program, dy->rows));
+    bool few = adcl__fused_cpu_splits(&s->program, dy->rows);
+    bool dx_last = dx != NULL && (few || adcl__tensors_equal(dx, dy));
     int parts = ADCL__FUSED_DZ | (dx != NULL && !dx_last ? ADCL__FUSED_DX : 0);
     if (needs_dz || needs_du) {
-        ADCL_TRY(adcl__fused_cpu_transpose(ctx, &pass));
+        if (!adcl__fused_cpu_packs(&s->program, dy->rows))
+            ADCL_TRY(adcl__fused_cpu_pack(ctx, &pass, false, true));
         ADCL_TRY(adcl__fused_cpu_backward(ctx, &pass, parts, dy, &du, dx));
     }
     if (any) ADCL_TRY(adcl__fused_cpu_gradients(ctx, &pass, &ws->x, &du, &to));
@@ -143,7 +166,7 @@ static adcl_status fused_backward(adcl_context *ctx, const adcl_adapter *a, adcl
 
 const adcl__engine_functions adcl__engine_fused_cpu = {
     .id = ADCL_ENGINE_FUSED,
-    .plan = "fused/cpu/1",
+    .plan = "fused/cpu/2",
     .bytes = fused_bytes,
     .prepare = fused_prepare,
     .release = fused_release,

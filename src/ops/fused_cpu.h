@@ -24,25 +24,34 @@ adcl__fused_cpu adcl__fused_cpu_describe(const adcl_context *ctx, adcl_activatio
 /* Columns that a row of scratch for `cols` columns takes: whole vectors, for any device. */
 size_t adcl__fused_cpu_padded(size_t cols);
 
-/* What an adapter's passes read and write. Scratch matrices have rows of padded columns; those of the
- * transposed kernels are w_up_t (D, W) and w_down_t (R, D). */
+/* Floats of a packed copy of a matrix: its columns filled up to whole panels. */
+size_t adcl__fused_cpu_packed(const adcl__fused_cpu *program, size_t rows, size_t cols);
+
+/* Floats of the room in which gradients over at most so many rows gather what they read; may be 0. */
+size_t adcl__fused_cpu_rooms(const adcl__fused_cpu *program, size_t max_rows);
+
+/* What an adapter's passes read and write. Scratch matrices have rows of padded columns. Packed copies and
+ * rooms are (1, count); they may be NULL where no pass needs them. */
 typedef struct adcl__fused_pass {
     const adcl__fused_cpu *program;
     const adcl_tensor *w_down, *b_down, *w_up, *b_up;
-    const adcl_tensor *z, *h, *dz;          /* (N, R), (N, W), (N, R) */
-    const adcl_tensor *w_up_t, *w_down_t;
+    const adcl_tensor *z, *h, *dz;                  /* (N, R), (N, W), (N, R) */
+    const adcl_tensor *w_down_packed, *w_up_packed; /* of (D, R), (W, D): forward of many rows */
+    const adcl_tensor *w_up_t, *w_down_t;           /* of (D, W), (R, D): backward */
+    const adcl_tensor *rooms;
     const adcl__dropout_mask *mask; /* NULL: nothing is dropped */
     float scaling;
     bool residual;
 } adcl__fused_pass;
 
 /* y = [x +] mask∘scaling·(act(x·w_down + b_down)·w_up + b_up); leaves z and h. y may be x; h may be z
- * but for log_sumexp. One launch, or two where rows are few. */
+ * but for log_sumexp. One launch that reads the packed kernels, or two, where rows are few, that do not. */
 adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p,
                                     const adcl_tensor *x, adcl_tensor *y);
 
-/* w_up_t, w_down_t. One launch. */
-adcl_status adcl__fused_cpu_transpose(adcl_context *ctx, const adcl__fused_pass *p);
+/* Makes w_down_packed and w_up_packed, w_up_t and w_down_t, or all of them. One launch. */
+adcl_status adcl__fused_cpu_pack(adcl_context *ctx, const adcl__fused_pass *p, bool kernels,
+                                 bool transposes);
 
 /* Parts of the input's gradient: DZ makes dz, and du = mask∘dy where something is dropped (otherwise
  * du is dy); DX makes dx = [dy +] dz·w_downᵀ. One launch for all parts together. */
@@ -50,8 +59,12 @@ enum { ADCL__FUSED_DZ = 1, ADCL__FUSED_DX = 2 };
 adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *p, int parts,
                                      const adcl_tensor *dy, const adcl_tensor *du, adcl_tensor *dx);
 
-/* True where backward's parts are better launched apart, which cuts few rows into more work-items. */
+/* True where rows are so few that passes are better launched in parts, which cuts them into more work-items, and
+ * kernels are read as they are. */
 bool adcl__fused_cpu_splits(const adcl__fused_cpu *program, size_t rows);
+
+/* True where rows are so many that forward reads packed kernels. */
+bool adcl__fused_cpu_packs(const adcl__fused_cpu *program, size_t rows);
 
 /* Adds to the gradients that are not NULL. One launch. */
 typedef struct adcl__fused_gradients {
@@ -69,11 +82,13 @@ adcl_status adcl__fused_cpu_product(adcl_context *ctx, const adcl__fused_cpu *pr
 /* kernel_gradient (K, D) += aᵀ·du, bias_gradient (1, D) += Σ du. */
 adcl_status adcl__fused_cpu_product_gradients(adcl_context *ctx, const adcl__fused_cpu *program,
                                               const adcl_tensor *a, const adcl_tensor *du,
+                                              const adcl_tensor *rooms,
                                               adcl_tensor *kernel_gradient,
                                               adcl_tensor *bias_gradient);
 
-/* transposed (D, K) = kernel (K, D)ᵀ. */
-adcl_status adcl__fused_cpu_transpose_one(adcl_context *ctx, const adcl__fused_cpu *program,
-                                          const adcl_tensor *kernel, adcl_tensor *transposed);
+/* da (N, K) = dout (N, D)·kernelᵀ (D, K). The program is that of K columns; packed: for a (D, K). Two launches. */
+adcl_status adcl__fused_cpu_product_back(adcl_context *ctx, const adcl__fused_cpu *program,
+                                         const adcl_tensor *dout, const adcl_tensor *kernel,
+                                         const adcl_tensor *packed, adcl_tensor *da);
 
 #endif

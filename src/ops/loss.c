@@ -61,24 +61,38 @@ adcl_status adcl__cross_entropy_backward(adcl_context *ctx, const adcl_tensor *l
                         ((adcl__range){.items = {logits->cols, logits->rows}}), arguments);
 }
 
+bool adcl__mse_descends_at_once(const adcl_context *ctx)
+{
+    return adcl__item_columns(ctx) > 1;
+}
+
+static float mse_slope(const adcl_tensor *predictions)
+{
+    return (float)(2.0 / ((double)predictions->rows * (double)predictions->cols));
+}
+
 adcl_status adcl__mse_forward(adcl_context *ctx, const adcl_tensor *predictions,
                               const adcl_tensor *targets, const adcl__loss_scratch *scratch,
-                              adcl_tensor *value)
+                              adcl_tensor *value, adcl_tensor *gradient)
 {
     row_blocks blocks = cut_rows(predictions->rows);
+    adcl__range range = {.items = {blocks.count, 1}};
+    if (adcl__mse_descends_at_once(ctx)) range.local[0] = range.local[1] = 1;
+    float slope = mse_slope(predictions);
+    const adcl_tensor *to = gradient != NULL ? gradient : predictions; /* some buffer must be named */
     const adcl__argument arguments[] = {
-        ADCL__TENSOR_ARGS(predictions), ADCL__TENSOR_ARGS(targets), ADCL__ARG(scratch->partials),
-        ADCL__UINT_ARG(predictions->rows), ADCL__UINT_ARG(predictions->cols),
-        ADCL__UINT_ARG(blocks.rows)};
-    ADCL_TRY(ADCL__LAUNCH(ctx, kernel("adcl_mse_fwd"),
-                          ((adcl__range){.items = {blocks.count, 1}}), arguments));
+        ADCL__TENSOR_ARGS(predictions), ADCL__TENSOR_ARGS(targets), ADCL__TENSOR_ARGS(to),
+        ADCL__ARG(scratch->partials), ADCL__UINT_ARG(predictions->rows),
+        ADCL__UINT_ARG(predictions->cols), ADCL__UINT_ARG(blocks.rows), ADCL__ARG(slope),
+        ADCL__UINT_ARG(gradient != NULL)};
+    ADCL_TRY(ADCL__LAUNCH(ctx, kernel("adcl_mse_fwd"), range, arguments));
     return finish(ctx, scratch, blocks.count, value);
 }
 
 adcl_status adcl__mse_backward(adcl_context *ctx, const adcl_tensor *predictions,
                                const adcl_tensor *targets, adcl_tensor *gradient)
 {
-    float slope = (float)(2.0 / ((double)predictions->rows * (double)predictions->cols));
+    float slope = mse_slope(predictions);
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(predictions), ADCL__TENSOR_ARGS(targets), ADCL__TENSOR_ARGS(gradient),
         ADCL__UINT_ARG(predictions->rows), ADCL__UINT_ARG(predictions->cols), ADCL__ARG(slope),

@@ -27,10 +27,14 @@ adcl_status adcl__cross_entropy_backward(adcl_context *ctx, const adcl_tensor *l
                                          const adcl_tensor *labels, int32_t ignore_index,
                                          const adcl__loss_scratch *scratch, adcl_tensor *gradient);
 
-/* value = mean of (predictions − targets)².  predictions, targets (N, C), value (1, 1). */
+/* value = mean of (predictions − targets)².  predictions, targets (N, C), value (1, 1). gradient, where it is not
+ * NULL, as of the backward. */
 adcl_status adcl__mse_forward(adcl_context *ctx, const adcl_tensor *predictions,
                               const adcl_tensor *targets, const adcl__loss_scratch *scratch,
-                              adcl_tensor *value);
+                              adcl_tensor *value, adcl_tensor *gradient);
+
+/* True where the forward had better make the gradient, too: where a work-item reads whole rows. */
+bool adcl__mse_descends_at_once(const adcl_context *ctx);
 
 /* Needs no forward. gradient (N, C) may be predictions. */
 adcl_status adcl__mse_backward(adcl_context *ctx, const adcl_tensor *predictions,

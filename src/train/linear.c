@@ -35,7 +35,8 @@ struct adcl_linear {
     cl_mem products;    /* engine gemm: CLBlast's scratch; NULL if it never needs any */
     cl_mem sums;        /* engine gemm: scratch of the column sum */
     adcl__fused_cpu to_outputs, to_inputs; /* engine fused: products of C columns and of D columns */
-    adcl_tensor *kernel_t;                 /* engine fused: (C, D), rows padded */
+    adcl_tensor *kernel_t; /* engine fused: a packed (C, D) */
+    adcl_tensor *rooms;    /* engine fused: of the gradients */
     host_matrices host; /* engine reference */
 };
 
@@ -95,8 +96,10 @@ static adcl_status make_fused_scratch(adcl_context *ctx, adcl_linear *l)
 {
     l->to_outputs = adcl__fused_cpu_describe(ctx, ADCL_ACTIVATION_LINEAR, l->output_size, 0);
     l->to_inputs = adcl__fused_cpu_describe(ctx, ADCL_ACTIVATION_LINEAR, l->input_size, 0);
-    return adcl_tensor_create(&l->kernel_t, ctx, ADCL_F32, l->output_size,
-                              adcl__fused_cpu_padded(l->input_size));
+    size_t packed = adcl__fused_cpu_packed(&l->to_inputs, l->output_size, l->input_size);
+    size_t rooms = adcl__fused_cpu_rooms(&l->to_outputs, l->max_rows);
+    ADCL_TRY(adcl_tensor_create(&l->kernel_t, ctx, ADCL_F32, 1, packed));
+    return rooms == 0 ? ADCL_OK : adcl_tensor_create(&l->rooms, ctx, ADCL_F32, 1, rooms);
 }
 
 static adcl_status make_gemm_scratch(adcl_context *ctx, adcl_linear *l)
@@ -236,6 +239,7 @@ void adcl_linear_destroy(adcl_linear **linear)
     adcl_linear *l = *linear;
     drop_parameters(l);
     adcl_tensor_destroy(&l->kernel_t);
+    adcl_tensor_destroy(&l->rooms);
     if (l->products != NULL) clReleaseMemObject(l->products);
     if (l->sums != NULL) clReleaseMemObject(l->sums);
     free_host_matrices(&l->host);
@@ -298,11 +302,10 @@ static adcl_status fused_forward(adcl_context *ctx, const adcl_linear *l, const 
 static adcl_status fused_backward(adcl_context *ctx, const adcl_linear *l, const adcl_tensor *x,
                                   const adcl_tensor *dy, adcl_tensor *dx)
 {
-    ADCL_TRY(adcl__fused_cpu_product_gradients(ctx, &l->to_outputs, x, dy, l->kernel_gradient,
-                                               l->bias_gradient));
+    ADCL_TRY(adcl__fused_cpu_product_gradients(ctx, &l->to_outputs, x, dy, l->rooms,
+                                               l->kernel_gradient, l->bias_gradient));
     if (dx == NULL) return ADCL_OK;
-    ADCL_TRY(adcl__fused_cpu_transpose_one(ctx, &l->to_outputs, l->kernel, l->kernel_t));
-    return adcl__fused_cpu_product(ctx, &l->to_inputs, dy, l->kernel_t, NULL, dx);
+    return adcl__fused_cpu_product_back(ctx, &l->to_inputs, dy, l->kernel, l->kernel_t, dx);
 }
 
 /* ---- engine reference ------------------------------------------------------------------------ */

@@ -166,9 +166,11 @@ static adcl_status cross_entropy(adcl_context *ctx, const adcl_loss *loss,
 static adcl_status mse(adcl_context *ctx, const adcl_loss *loss, const adcl_tensor *predictions,
                        const adcl_tensor *targets, adcl_tensor *value, adcl_tensor *gradient)
 {
+    bool at_once = value != NULL && gradient != NULL && adcl__mse_descends_at_once(ctx);
     if (value != NULL)
-        ADCL_TRY(adcl__mse_forward(ctx, predictions, targets, &loss->scratch, value));
-    if (gradient == NULL || gradient->rows == 0) return ADCL_OK;
+        ADCL_TRY(adcl__mse_forward(ctx, predictions, targets, &loss->scratch, value,
+                                   at_once ? gradient : NULL));
+    if (at_once || gradient == NULL || gradient->rows == 0) return ADCL_OK;
     return adcl__mse_backward(ctx, predictions, targets, gradient);
 }
 
