@@ -616,13 +616,13 @@ ADCL_INLINE adcl_output adcl_added_to(const adcl_gradient *g, uint row)
                          .out_stride = g->stride};
 }
 
-/* Asks for columns [first, last) of quarter `part` of `depth` rows. */
-ADCL_INLINE void adcl_fetch_quarter(global const float *x, ulong x_stride, uint depth, uint part,
-                                    uint first, uint last)
+/* Asks for a piece of `depth` rows: part `part` of `parts`. */
+ADCL_INLINE void adcl_fetch_piece(global const float *piece, ulong stride, uint depth, uint part,
+                                  uint parts)
 {
-    for (uint n = part * depth / 4; n < (part + 1) * depth / 4; n++) {
-        ADCL_FETCH(x + n * x_stride + first);
-        ADCL_FETCH(x + n * x_stride + last - 1);
+    for (uint n = part * depth / parts; n < (part + 1) * depth / parts; n++) {
+        ADCL_FETCH(piece + n * stride);
+        ADCL_FETCH(piece + n * stride + ADCL_PIECE - 1);
     }
 }
 
@@ -633,25 +633,26 @@ ADCL_INLINE void adcl_down_gradient(global const float *x, ulong x_stride, globa
                                     global float *room)
 {
     adcl_factors f = {.b = dz, .b_stride = z_stride, .b_panel = ADCL_PANEL_COLS, .depth = depth};
+    const uint panels = (bottleneck + ADCL_PANEL_COLS - 1) / ADCL_PANEL_COLS;
     for (uint piece = first; piece < last; piece += ADCL_PIECE) {
-        uint end = min(piece + (uint)ADCL_PIECE, last);
+        uint end = min(piece + (uint)ADCL_PIECE, last), part = 0;
         bool gathers = depth >= ADCL_GATHER_FROM && end == piece + ADCL_PIECE;
         for (uint n = 0; n < (gathers ? depth : 0); n++)
             for (uint c = 0; c < ADCL_PIECE; c += 8)
                 vstore8(vload8(0, x + n * x_stride + piece + c), 0, room + n * ADCL_PIECE + c);
+        global const float *next = end < last ? x + end : x + depth * x_stride + first;
+        uint next_depth = !gathers ? 0 : end < last ? depth : after;
         for (uint d = piece; d < end; d += ADCL_ROWS) {
-            uint count = min(end - d, (uint)ADCL_ROWS), part = (d - piece) / ADCL_ROWS;
-            if (gathers && end < last)
-                adcl_fetch_quarter(x, x_stride, depth, part, end, end + ADCL_PIECE);
-            else if (gathers)
-                adcl_fetch_quarter(x + depth * x_stride, x_stride, after, part, first,
-                                   first + ADCL_PIECE);
+            uint count = min(end - d, (uint)ADCL_ROWS);
             if (gathers)
                 adcl_take_rows(ADCL_ROWS, count, room + (d - piece), 1, ADCL_PIECE, &f);
             else
                 adcl_take_rows(ADCL_ROWS, count, x + d, 1, x_stride, &f);
             adcl_output o = adcl_added_to(w_down, d);
-            adcl_r_columns(count, 0, bottleneck, bottleneck, &f, &o);
+            for (uint c = 0; c < bottleneck; c += ADCL_PANEL_COLS, part++) {
+                adcl_fetch_piece(next, x_stride, next_depth, part, ADCL_PIECE_TILES * panels);
+                adcl_r_columns(count, c, min(c + (uint)ADCL_PANEL_COLS, bottleneck), bottleneck, &f, &o);
+            }
         }
     }
 }
@@ -700,9 +701,10 @@ ADCL_INLINE void adcl_bias_gradient(global const float *b, ulong b_stride, uint 
 #define ADCL_WANTS_W_UP 4
 #define ADCL_WANTS_B_UP 8
 
-/* Work-item i < down_items: rows of w_down, a share of D, and with i = 0 b_down. Those behind: of
- * w_up's W rows (one of up_splits shares) a share of the D columns, and in the first b_up. Blocks of
- * SUM_ROWS rows n, in order, are added to the gradients. rooms: ROOM floats for each work-item. */
+/* down_items of the work-items: rows of w_down, a share of D, and the first of them b_down. The others: of
+ * w_up's W rows (one of up_splits shares) a share of the D columns, and in the first b_up. One kind stands between the
+ * other, for a driver gives each processor a run of work-items. Blocks of SUM_ROWS rows n, in order, are added to the
+ * gradients. rooms: ROOM floats for each work-item. */
 ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ulong z_stride,
                                       ADCL_MATRIX(h), ADCL_MATRIX(du),
                                       global float *w_down, ulong w_down_offset,
@@ -715,11 +717,12 @@ ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ul
 {
     uint item = get_global_id(0), items = get_global_size(0);
     global float *room = rooms + (ulong)item * ADCL_ROOM;
-    if (item < down_items) {
+    uint down_item = item * down_items / items, up_item = item - down_item;
+    if ((item + 1) * down_items / items > down_item) {
         const adcl_gradient gradient = {w_down + w_down_offset, w_down_stride, 1.0f};
         uint tiles = (hidden + ADCL_ROWS - 1) / ADCL_ROWS;
-        uint first = (uint)((ulong)item * tiles / down_items) * ADCL_ROWS;
-        uint last = min((uint)((ulong)(item + 1) * tiles / down_items) * ADCL_ROWS, hidden);
+        uint first = (uint)((ulong)down_item * tiles / down_items) * ADCL_ROWS;
+        uint last = min((uint)((ulong)(down_item + 1) * tiles / down_items) * ADCL_ROWS, hidden);
         for (uint row = 0; row < rows; row += ADCL_SUM_ROWS) {
             uint depth = min(rows - row, (uint)ADCL_SUM_ROWS);
             global const float *b = dz + (ulong)row * z_stride;
@@ -727,15 +730,14 @@ ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ul
                 adcl_down_gradient(x + adcl_at(x_offset, x_stride, row, 0), x_stride, b, z_stride,
                                    depth, min(rows - row - depth, (uint)ADCL_SUM_ROWS), first, last,
                                    bottleneck, &gradient, room);
-            if ((wanted & ADCL_WANTS_B_DOWN) && item == 0)
+            if ((wanted & ADCL_WANTS_B_DOWN) && down_item == 0)
                 adcl_bias_gradient(b, z_stride, depth, 0, bottleneck, bottleneck, 1.0f,
                                    b_down + b_down_offset);
         }
         return;
     }
     const adcl_gradient gradient = {w_up + w_up_offset, w_up_stride, scaling};
-    uint up_item = item - down_items, up_items = items - down_items;
-    uint split = up_item % up_splits, tiles = (width + ADCL_ROWS - 1) / ADCL_ROWS;
+    uint up_items = items - down_items, split = up_item % up_splits, tiles = (width + ADCL_ROWS - 1) / ADCL_ROWS;
     uint r_first = (uint)((ulong)split * tiles / up_splits) * ADCL_ROWS;
     uint r_last = min((uint)((ulong)(split + 1) * tiles / up_splits) * ADCL_ROWS, width);
     uint first, last;
