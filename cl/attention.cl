@@ -25,8 +25,9 @@
 #define ADCL_DROPOUT 0
 #endif
 
-/* Keys that are taken together: their parts of `out` are added at once. */
+/* Keys (or queries) that are taken together: a vector that was loaded is multiplied by a number of each. */
 #define ADCL_KEYS 4
+#define ADCL_EACH_KEY(j) _Pragma("unroll") for (uint j = 0; j < ADCL_KEYS; j++)
 
 /* tokens of a block: of the sequence [start, end), from `first` on. */
 typedef struct adcl_block {
@@ -129,16 +130,44 @@ void adcl_clear_lanes(REAL *columns)
     for (uint c = 0; c < ADCL_HEAD; c++) columns[c] = (REAL)(0.0f);
 }
 
-/* Σ columns·row, in two sums, which do not wait for each other. */
-REAL adcl_dot_lanes(const REAL *columns, global const float *row)
+/* KEYS rows of a head from token `first` on. Where the sequence ends before, its last token is taken again. */
+typedef struct adcl_rows {
+    global const float *of[ADCL_KEYS];
+} adcl_rows;
+
+adcl_rows adcl_rows_from(global const float *head, ulong stride, uint first, uint count)
 {
-    REAL even = (REAL)(0.0f), odd = (REAL)(0.0f);
+    adcl_rows rows;
+    ADCL_EACH_KEY(j) rows.of[j] = head + (first + min(j, count - 1)) * stride;
+    return rows;
+}
+
+/* dots[j] = Σ columns·(row j), in two sums, which do not wait for each other. */
+void adcl_dot_lanes(const REAL *columns, adcl_rows rows, REAL *dots)
+{
+    REAL even[ADCL_KEYS], odd[ADCL_KEYS];
+    ADCL_EACH_KEY(j) even[j] = odd[j] = (REAL)(0.0f);
     for (uint c = 0; c + 1 < ADCL_HEAD; c += 2) {
-        even += columns[c] * row[c];
-        odd += columns[c + 1] * row[c + 1];
+        const REAL first = columns[c], second = columns[c + 1];
+        ADCL_EACH_KEY(j) {
+            even[j] += first * rows.of[j][c];
+            odd[j] += second * rows.of[j][c + 1];
+        }
     }
-    if (ADCL_HEAD % 2) even += columns[ADCL_HEAD - 1] * row[ADCL_HEAD - 1];
-    return even + odd;
+    ADCL_EACH_KEY(j) {
+        if (ADCL_HEAD % 2) even[j] += columns[ADCL_HEAD - 1] * rows.of[j][ADCL_HEAD - 1];
+        dots[j] = even[j] + odd[j];
+    }
+}
+
+/* columns = own·columns + Σ factors[j]·(row j), j by j. */
+void adcl_add_rows(REAL *columns, REAL own, adcl_rows rows, const REAL *factors)
+{
+    for (uint c = 0; c < ADCL_HEAD; c++) {
+        REAL sum = own * columns[c];
+        ADCL_EACH_KEY(j) sum += factors[j] * rows.of[j][c];
+        columns[c] = sum;
+    }
 }
 
 typedef struct adcl_attention_dropout {
@@ -203,23 +232,19 @@ kernel void adcl_attention_fwd(global const float *qkv, ulong qkv_offset, ulong 
     for (uint key = b.start; key < b.end; key += ADCL_KEYS) {
         const uint count = min(b.end - key, (uint)ADCL_KEYS);
         REAL p[ADCL_KEYS], before = largest;
-        for (uint j = 0; j < count; j++) {
-            p[j] = scale * adcl_dot_lanes(q, k_head + (key + j) * qkv_stride);
-            largest = fmax(largest, p[j]);
+        adcl_dot_lanes(q, adcl_rows_from(k_head, qkv_stride, key, count), p);
+        ADCL_EACH_KEY(j) {
+            p[j] *= scale;
+            largest = fmax(largest, p[j]); /* a key that is taken again changes nothing here, */
         }
         REAL shrink = adcl_exp(before - largest);
         total *= shrink;
-        for (uint j = 0; j < ADCL_KEYS; j++) {
-            p[j] = j < count ? adcl_exp(p[j] - largest) : (REAL)(0.0f);
+        ADCL_EACH_KEY(j) {
+            p[j] = j < count ? adcl_exp(p[j] - largest) : (REAL)(0.0f); /* and counts for nothing */
             total += p[j];
             p[j] *= adcl_factors_of_key(&dropout, b, key + j);
         }
-        /* Where there are fewer keys their p is 0, and the last key's v is read again. */
-        global const float *v[ADCL_KEYS];
-        for (uint j = 0; j < ADCL_KEYS; j++) v[j] = v_head + (key + min(j, count - 1)) * qkv_stride;
-        for (uint c = 0; c < ADCL_HEAD; c++)
-            sum[c] = sum[c] * shrink + p[0] * v[0][c] + p[1] * v[1][c] + p[2] * v[2][c] +
-                     p[3] * v[3][c];
+        adcl_add_rows(sum, shrink, adcl_rows_from(v_head, qkv_stride, key, count), p);
     }
     for (uint c = 0; c < ADCL_HEAD; c++) sum[c] /= total;
     adcl_put_lanes(b, sum, out + out_offset + head * ADCL_HEAD, out_stride);
@@ -251,13 +276,18 @@ kernel void adcl_attention_bwd_queries(global const float *qkv, ulong qkv_offset
     adcl_take_lanes(b, q_head, qkv_stride, q);
     adcl_clear_lanes(dq);
     const REAL normal = adcl_take_lane_numbers(b, log_sum + head, heads);
-    for (uint key = b.start; key < b.end; key++) {
-        global const float *k = k_head + key * qkv_stride;
-        REAL p = adcl_exp(scale * adcl_dot_lanes(q, k) - normal);
-        REAL dp = adcl_factors_of_key(&dropout, b, key) *
-                  adcl_dot_lanes(of_out, v_head + key * qkv_stride);
-        REAL ds = scale * p * (dp - of_delta);
-        for (uint c = 0; c < ADCL_HEAD; c++) dq[c] += ds * k[c];
+    for (uint key = b.start; key < b.end; key += ADCL_KEYS) {
+        const uint count = min(b.end - key, (uint)ADCL_KEYS);
+        const adcl_rows k = adcl_rows_from(k_head, qkv_stride, key, count);
+        REAL s[ADCL_KEYS], dp[ADCL_KEYS], ds[ADCL_KEYS];
+        adcl_dot_lanes(q, k, s);
+        adcl_dot_lanes(of_out, adcl_rows_from(v_head, qkv_stride, key, count), dp);
+        ADCL_EACH_KEY(j) {
+            REAL p = adcl_exp(scale * s[j] - normal);
+            dp[j] *= adcl_factors_of_key(&dropout, b, key + j);
+            ds[j] = j < count ? scale * p * (dp[j] - of_delta) : (REAL)(0.0f);
+        }
+        adcl_add_rows(dq, (REAL)(1.0f), k, ds);
     }
     adcl_put_lanes(b, dq, dqkv + dqkv_offset + head * ADCL_HEAD, dqkv_stride);
 }
@@ -281,15 +311,22 @@ kernel void adcl_attention_bwd_keys(global const float *qkv, ulong qkv_offset, u
     adcl_take_lanes(b, q_head + 2 * hidden, qkv_stride, v);
     adcl_clear_lanes(dk);
     adcl_clear_lanes(dv);
-    for (ulong t = b.start; t < b.end; t++) {
-        global const float *q = q_head + t * qkv_stride, *of_out = dout_head + t * dout_stride;
-        REAL p = adcl_exp(scale * adcl_dot_lanes(k, q) - log_sum[t * heads + head]);
-        REAL factors = adcl_factors_of_query(&dropout, b, (uint)t), kept = factors * p;
-        REAL ds = scale * p * (factors * adcl_dot_lanes(v, of_out) - delta[t * heads + head]);
-        for (uint c = 0; c < ADCL_HEAD; c++) {
-            dv[c] += kept * of_out[c];
-            dk[c] += ds * q[c];
+    for (uint query = b.start; query < b.end; query += ADCL_KEYS) {
+        const uint count = min(b.end - query, (uint)ADCL_KEYS);
+        const adcl_rows q = adcl_rows_from(q_head, qkv_stride, query, count);
+        const adcl_rows of_out = adcl_rows_from(dout_head, dout_stride, query, count);
+        REAL s[ADCL_KEYS], dp[ADCL_KEYS], kept[ADCL_KEYS], ds[ADCL_KEYS];
+        adcl_dot_lanes(k, q, s);
+        adcl_dot_lanes(v, of_out, dp);
+        ADCL_EACH_KEY(j) {
+            const ulong at = (ulong)(query + min(j, count - 1)) * heads + head;
+            REAL p = adcl_exp(scale * s[j] - log_sum[at]);
+            REAL factors = adcl_factors_of_query(&dropout, b, query + j);
+            kept[j] = j < count ? factors * p : (REAL)(0.0f);
+            ds[j] = j < count ? scale * p * (factors * dp[j] - delta[at]) : (REAL)(0.0f);
         }
+        adcl_add_rows(dv, (REAL)(1.0f), of_out, kept);
+        adcl_add_rows(dk, (REAL)(1.0f), q, ds);
     }
     global float *dk_head = dqkv + dqkv_offset + hidden + head * ADCL_HEAD;
     adcl_put_lanes(b, dk, dk_head, dqkv_stride);

@@ -28,16 +28,16 @@ typedef struct adcl_packed_sums {
     float numbers[ADCL_BLOCK_ROWS * ADCL_PANEL_COLS];
 } adcl_packed_sums;
 
-/* numbers (rows of a tile, PANEL_COLS) += A·W: the part's sum is made apart, for many short sums lose less than
- * one long one. */
+/* numbers (rows of a tile, PANEL_COLS) = A·W, or += A·W for all parts but the first: the part's sum is made apart, for
+ * many short sums lose less than one long one. */
 #define ADCL_ACCUMULATE(name, rows)                                                                \
-    ADCL_APART void name(const adcl_factors *f, float *numbers)                                    \
+    ADCL_APART void name(const adcl_factors *f, uint adds, float *numbers)                         \
     {                                                                                              \
         adcl_panel p = {ADCL_PANEL, 0, 0, ADCL_PANEL_COLS};                                        \
         adcl_tile tile;                                                                            \
         adcl_clear_tile(rows, p, &tile);                                                           \
         adcl_multiply(rows, p, f, &tile);                                                          \
-        ADCL_EACH(i, ADCL_ROWS, rows)                                                              \
+        if (adds) ADCL_EACH(i, ADCL_ROWS, rows)                                                    \
             ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL)                                                   \
                 tile.full[i][j] += ADCL_LOAD(numbers + i * ADCL_PANEL_COLS + j * ADCL_WIDTH);      \
         adcl_put_numbers(rows, p, &tile, numbers);                                                 \
@@ -49,7 +49,6 @@ ADCL_ACCUMULATE(adcl_accumulate_few, ADCL_FEW_ROWS)
 ADCL_INLINE void adcl_packed_panel(uint count, global const float *a, ulong a_stride,
                                    global const float *panel, uint depth, adcl_packed_sums *sums)
 {
-    for (uint n = 0; n < ADCL_BLOCK_ROWS * ADCL_PANEL_COLS; n++) sums->numbers[n] = 0.0f;
     for (uint first = 0; first < depth; first += ADCL_PART_DEPTH) {
         adcl_factors f = {.b = panel + (ulong)first * ADCL_PANEL_COLS, .b_stride = ADCL_PANEL_COLS,
                           .depth = min(depth - first, (uint)ADCL_PART_DEPTH)};
@@ -59,10 +58,10 @@ ADCL_INLINE void adcl_packed_panel(uint count, global const float *a, ulong a_st
             global const float *rows = a + row * a_stride + first;
             if (tile_rows <= ADCL_FEW_ROWS) {
                 adcl_take_rows(ADCL_FEW_ROWS, tile_rows, rows, a_stride, 1, &f);
-                adcl_accumulate_few(&f, numbers);
+                adcl_accumulate_few(&f, first > 0, numbers);
             } else {
                 adcl_take_rows(ADCL_ROWS, tile_rows, rows, a_stride, 1, &f);
-                adcl_accumulate(&f, numbers);
+                adcl_accumulate(&f, first > 0, numbers);
             }
         }
     }

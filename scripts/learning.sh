@@ -12,14 +12,25 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cl=$root/build/release/src/cli/adapter-cl
 run=$root/build/quickstart/learning
+usage()
+{
+    sed -n '3,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"
+}
+
+case ${1:-} in
+-h | --help) usage; exit 0 ;;
+'' | --) usage >&2; exit 2 ;;
+esac
 [ -x "$cl" ] || { echo "$cl is missing: run scripts/quickstart.sh first" >&2; exit 1; }
-[ $# -gt 0 ] || { sed -n '3,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2; }
 model=$("$root/scripts/fetch-model.sh")
 export POCL_CACHE_DIR="${POCL_CACHE_DIR:-$root/build/pocl-cache}"
 mkdir -p "$root/build/quickstart"
 
 tasks=
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    for file in train.tsv dev.tsv; do
+        [ -f "$1/$file" ] || { echo "learning.sh: $1: expected a folder with $file" >&2; exit 1; }
+    done
     tasks="$tasks $1"
     shift
 done
