@@ -67,7 +67,7 @@ class TextsOfShapes(unittest.TestCase):
                     cases.read_cases(file.name)
 
     def test_the_default_shapes_are_readable_and_grouped(self):
-        groups = cases.group_by_shape(cases.read_cases(PEERS / "targets.txt"))
+        groups = cases.group_by_shape(cases.read_cases(PEERS.parent / "shapes/targets.txt"))
         self.assertEqual(groups[SHAPE], ["forward", "forward+backward", "step"])
 
     def test_flop_are_those_of_adapter_cl_bench(self):

@@ -43,7 +43,7 @@ def read_options(arguments):
     parser.add_argument("--build-dir", metavar="DIR", type=pathlib.Path,
                         default=ROOT / "build/release",
                         help="where adapter-cl is built, if need be (default: build/release)")
-    parser.add_argument("--shapes", metavar="FILE", default=str(HERE / "targets.txt"),
+    parser.add_argument("--shapes", metavar="FILE", default=str(ROOT / "bench/shapes/targets.txt"),
                         help="lines of `rows hidden bottleneck [passes [activation]]`")
     parser.add_argument("--encoder", metavar="DIR",
                         help="a model with adapters instead, at batches of tokens: the folder has "

@@ -53,7 +53,12 @@ static adcl_status drop_gradient(const adcl__encoder_pass *p, size_t layer, int 
 
 /* ---- forward ---------------------------------------------------------------------------------- */
 
-static const adcl__product_end plain_end = {.activation = ADCL_ACTIVATION_LINEAR};
+/* The end of a product that adds its bias and no more. It names the model's activation all the same, so that all
+ * products are kernels of one program: a driver takes a while for each. */
+static adcl__product_end plain_end(const adcl__encoder_pass *p)
+{
+    return (adcl__product_end){.activation = p->encoder->weights.config.activation};
+}
 
 static adcl_status attention_forward(const adcl__encoder_pass *p, size_t layer,
                                      const adcl_tensor *i)
@@ -62,13 +67,14 @@ static adcl_status attention_forward(const adcl__encoder_pass *p, size_t layer,
     adcl_encoder_workspace *ws = p->ws;
     adcl__layer_memory *m = &ws->memory[layer];
     adcl_tensor *h = m->sites[ADCL__PLACE_ATTENTION].h;
-    ADCL_TRY(adcl__frozen_forward(p->ctx, &l->qkv, i, &plain_end, &ws->scratch, m->qkv));
+    const adcl__product_end plain = plain_end(p);
+    ADCL_TRY(adcl__frozen_forward(p->ctx, &l->qkv, i, &plain, &ws->scratch, m->qkv));
     adcl__dropout_mask mask;
     bool masked = model_mask(p, layer, ADCL__DROP_WEIGHTS, &mask);
     ADCL_TRY(adcl__attention_forward(p->ctx, &p->encoder->attention, m->qkv, ws->blocks,
                                      ws->block_count, masked ? &mask : NULL, m->log_sum,
                                      m->context));
-    ADCL_TRY(adcl__frozen_forward(p->ctx, &l->attention_output, m->context, &plain_end,
+    ADCL_TRY(adcl__frozen_forward(p->ctx, &l->attention_output, m->context, &plain,
                                   &ws->scratch, h));
     return adcl__model_drop(p, layer, ADCL__DROP_ATTENTION, h);
 }
@@ -78,12 +84,13 @@ static adcl_status feed_forward(const adcl__encoder_pass *p, size_t layer)
     const adcl__encoder_layer *l = &p->encoder->layers[layer];
     adcl_encoder_workspace *ws = p->ws;
     adcl__layer_memory *m = &ws->memory[layer];
-    const adcl__product_end act = {.activates = true,
-                                   .activation = p->encoder->weights.config.activation,
-                                   .keep = adcl__layer_is_kept(ws, layer) ? m->z : NULL};
+    const adcl__product_end plain = plain_end(p);
+    adcl__product_end act = plain;
+    act.activates = true;
+    act.keep = adcl__layer_is_kept(ws, layer) ? m->z : NULL;
     ADCL_TRY(adcl__frozen_forward(p->ctx, &l->inner, m->middle, &act, &ws->scratch, ws->wide));
     adcl_tensor *h = m->sites[ADCL__PLACE_OUTPUT].h;
-    ADCL_TRY(adcl__frozen_forward(p->ctx, &l->output, ws->wide, &plain_end, &ws->scratch, h));
+    ADCL_TRY(adcl__frozen_forward(p->ctx, &l->output, ws->wide, &plain, &ws->scratch, h));
     return adcl__model_drop(p, layer, ADCL__DROP_OUTPUT, h);
 }
 
@@ -106,9 +113,9 @@ static adcl_status feed_backward(const adcl__encoder_pass *p, size_t layer, adcl
 {
     const adcl__encoder_layer *l = &p->encoder->layers[layer];
     adcl_encoder_workspace *ws = p->ws;
-    const adcl__product_end slope = {.slope_of = ws->memory[layer].z,
-                                     .activation = p->encoder->weights.config.activation};
-    const adcl__product_end adds = {.own = ws->dmiddle, .activation = ADCL_ACTIVATION_LINEAR};
+    adcl__product_end slope = plain_end(p), adds = plain_end(p);
+    slope.slope_of = ws->memory[layer].z;
+    adds.own = ws->dmiddle;
     ADCL_TRY(drop_gradient(p, layer, ADCL__DROP_OUTPUT, &dh));
     ADCL_TRY(adcl__frozen_backward(p->ctx, &l->output, dh, &slope, &ws->scratch, ws->dwide));
     return adcl__frozen_backward(p->ctx, &l->inner, ws->dwide, &adds, &ws->scratch, ws->dmiddle);
@@ -120,13 +127,15 @@ static adcl_status attention_backward(const adcl__encoder_pass *p, size_t layer,
     const adcl__encoder_layer *l = &p->encoder->layers[layer];
     adcl_encoder_workspace *ws = p->ws;
     const adcl__layer_memory *m = &ws->memory[layer];
-    const adcl__product_end adds = {.own = ws->dhidden, .activation = ADCL_ACTIVATION_LINEAR};
+    const adcl__product_end plain = plain_end(p);
+    adcl__product_end adds = plain;
+    adds.own = ws->dhidden;
     adcl__dropout_mask mask;
     bool masked = model_mask(p, layer, ADCL__DROP_WEIGHTS, &mask);
     const adcl__attention_kept kept = {m->qkv,     m->log_sum,      m->context,
                                        ws->blocks, ws->block_count, masked ? &mask : NULL};
     ADCL_TRY(drop_gradient(p, layer, ADCL__DROP_ATTENTION, &dh));
-    ADCL_TRY(adcl__frozen_backward(p->ctx, &l->attention_output, dh, &plain_end, &ws->scratch,
+    ADCL_TRY(adcl__frozen_backward(p->ctx, &l->attention_output, dh, &plain, &ws->scratch,
                                    ws->dcontext));
     ADCL_TRY(adcl__attention_backward(p->ctx, &p->encoder->attention, &kept, ws->dcontext,
                                       ws->delta, ws->dqkv));
