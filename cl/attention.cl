@@ -135,37 +135,36 @@ typedef struct adcl_rows {
     global const float *of[ADCL_KEYS];
 } adcl_rows;
 
-adcl_rows adcl_rows_from(global const float *head, ulong stride, uint first, uint count)
+void adcl_take_rows(global const float *head, ulong stride, uint first, uint count,
+                    adcl_rows *rows)
 {
-    adcl_rows rows;
-    ADCL_EACH_KEY(j) rows.of[j] = head + (first + min(j, count - 1)) * stride;
-    return rows;
+    ADCL_EACH_KEY(j) rows->of[j] = head + (first + min(j, count - 1)) * stride;
 }
 
 /* dots[j] = Σ columns·(row j), in two sums, which do not wait for each other. */
-void adcl_dot_lanes(const REAL *columns, adcl_rows rows, REAL *dots)
+void adcl_dot_lanes(const REAL *columns, const adcl_rows *rows, REAL *dots)
 {
     REAL even[ADCL_KEYS], odd[ADCL_KEYS];
     ADCL_EACH_KEY(j) even[j] = odd[j] = (REAL)(0.0f);
     for (uint c = 0; c + 1 < ADCL_HEAD; c += 2) {
         const REAL first = columns[c], second = columns[c + 1];
         ADCL_EACH_KEY(j) {
-            even[j] += first * rows.of[j][c];
-            odd[j] += second * rows.of[j][c + 1];
+            even[j] += first * rows->of[j][c];
+            odd[j] += second * rows->of[j][c + 1];
         }
     }
     ADCL_EACH_KEY(j) {
-        if (ADCL_HEAD % 2) even[j] += columns[ADCL_HEAD - 1] * rows.of[j][ADCL_HEAD - 1];
+        if (ADCL_HEAD % 2) even[j] += columns[ADCL_HEAD - 1] * rows->of[j][ADCL_HEAD - 1];
         dots[j] = even[j] + odd[j];
     }
 }
 
 /* columns = own·columns + Σ factors[j]·(row j), j by j. */
-void adcl_add_rows(REAL *columns, REAL own, adcl_rows rows, const REAL *factors)
+void adcl_add_rows(REAL *columns, REAL own, const adcl_rows *rows, const REAL *factors)
 {
     for (uint c = 0; c < ADCL_HEAD; c++) {
         REAL sum = own * columns[c];
-        ADCL_EACH_KEY(j) sum += factors[j] * rows.of[j][c];
+        ADCL_EACH_KEY(j) sum += factors[j] * rows->of[j][c];
         columns[c] = sum;
     }
 }
@@ -231,8 +230,11 @@ kernel void adcl_attention_fwd(global const float *qkv, ulong qkv_offset, ulong 
     REAL largest = (REAL)(-INFINITY), total = (REAL)(0.0f);
     for (uint key = b.start; key < b.end; key += ADCL_KEYS) {
         const uint count = min(b.end - key, (uint)ADCL_KEYS);
+        adcl_rows k, v;
+        adcl_take_rows(k_head, qkv_stride, key, count, &k);
+        adcl_take_rows(v_head, qkv_stride, key, count, &v);
         REAL p[ADCL_KEYS], before = largest;
-        adcl_dot_lanes(q, adcl_rows_from(k_head, qkv_stride, key, count), p);
+        adcl_dot_lanes(q, &k, p);
         ADCL_EACH_KEY(j) {
             p[j] *= scale;
             largest = fmax(largest, p[j]); /* a key that is taken again changes nothing here, */
@@ -244,7 +246,7 @@ kernel void adcl_attention_fwd(global const float *qkv, ulong qkv_offset, ulong 
             total += p[j];
             p[j] *= adcl_factors_of_key(&dropout, b, key + j);
         }
-        adcl_add_rows(sum, shrink, adcl_rows_from(v_head, qkv_stride, key, count), p);
+        adcl_add_rows(sum, shrink, &v, p);
     }
     for (uint c = 0; c < ADCL_HEAD; c++) sum[c] /= total;
     adcl_put_lanes(b, sum, out + out_offset + head * ADCL_HEAD, out_stride);
@@ -278,16 +280,18 @@ kernel void adcl_attention_bwd_queries(global const float *qkv, ulong qkv_offset
     const REAL normal = adcl_take_lane_numbers(b, log_sum + head, heads);
     for (uint key = b.start; key < b.end; key += ADCL_KEYS) {
         const uint count = min(b.end - key, (uint)ADCL_KEYS);
-        const adcl_rows k = adcl_rows_from(k_head, qkv_stride, key, count);
+        adcl_rows k, v;
+        adcl_take_rows(k_head, qkv_stride, key, count, &k);
+        adcl_take_rows(v_head, qkv_stride, key, count, &v);
         REAL s[ADCL_KEYS], dp[ADCL_KEYS], ds[ADCL_KEYS];
-        adcl_dot_lanes(q, k, s);
-        adcl_dot_lanes(of_out, adcl_rows_from(v_head, qkv_stride, key, count), dp);
+        adcl_dot_lanes(q, &k, s);
+        adcl_dot_lanes(of_out, &v, dp);
         ADCL_EACH_KEY(j) {
             REAL p = adcl_exp(scale * s[j] - normal);
             dp[j] *= adcl_factors_of_key(&dropout, b, key + j);
             ds[j] = j < count ? scale * p * (dp[j] - of_delta) : (REAL)(0.0f);
         }
-        adcl_add_rows(dq, (REAL)(1.0f), k, ds);
+        adcl_add_rows(dq, (REAL)(1.0f), &k, ds);
     }
     adcl_put_lanes(b, dq, dqkv + dqkv_offset + head * ADCL_HEAD, dqkv_stride);
 }
@@ -313,11 +317,12 @@ kernel void adcl_attention_bwd_keys(global const float *qkv, ulong qkv_offset, u
     adcl_clear_lanes(dv);
     for (uint query = b.start; query < b.end; query += ADCL_KEYS) {
         const uint count = min(b.end - query, (uint)ADCL_KEYS);
-        const adcl_rows q = adcl_rows_from(q_head, qkv_stride, query, count);
-        const adcl_rows of_out = adcl_rows_from(dout_head, dout_stride, query, count);
+        adcl_rows q, of_out;
+        adcl_take_rows(q_head, qkv_stride, query, count, &q);
+        adcl_take_rows(dout_head, dout_stride, query, count, &of_out);
         REAL s[ADCL_KEYS], dp[ADCL_KEYS], kept[ADCL_KEYS], ds[ADCL_KEYS];
-        adcl_dot_lanes(k, q, s);
-        adcl_dot_lanes(v, of_out, dp);
+        adcl_dot_lanes(k, &q, s);
+        adcl_dot_lanes(v, &of_out, dp);
         ADCL_EACH_KEY(j) {
             const ulong at = (ulong)(query + min(j, count - 1)) * heads + head;
             REAL p = adcl_exp(scale * s[j] - log_sum[at]);
@@ -325,8 +330,8 @@ kernel void adcl_attention_bwd_keys(global const float *qkv, ulong qkv_offset, u
             kept[j] = j < count ? factors * p : (REAL)(0.0f);
             ds[j] = j < count ? scale * p * (factors * dp[j] - delta[at]) : (REAL)(0.0f);
         }
-        adcl_add_rows(dv, (REAL)(1.0f), of_out, kept);
-        adcl_add_rows(dk, (REAL)(1.0f), q, ds);
+        adcl_add_rows(dv, (REAL)(1.0f), &of_out, kept);
+        adcl_add_rows(dk, (REAL)(1.0f), &q, ds);
     }
     global float *dk_head = dqkv + dqkv_offset + hidden + head * ADCL_HEAD;
     adcl_put_lanes(b, dk, dk_head, dqkv_stride);

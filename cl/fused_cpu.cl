@@ -609,11 +609,11 @@ typedef struct adcl_gradient {
     float scale;
 } adcl_gradient;
 
-ADCL_INLINE adcl_output adcl_added_to(const adcl_gradient *g, uint row)
+ADCL_INLINE void adcl_add_to(const adcl_gradient *g, uint row, adcl_output *o)
 {
     global float *out = g->values + row * g->stride;
-    return (adcl_output){.own = out, .own_stride = g->stride, .scale = g->scale, .out = out,
-                         .out_stride = g->stride};
+    *o = (adcl_output){.own = out, .own_stride = g->stride, .scale = g->scale, .out = out,
+                       .out_stride = g->stride};
 }
 
 /* Asks for a piece of `depth` rows: part `part` of `parts`. */
@@ -648,7 +648,8 @@ ADCL_INLINE void adcl_down_gradient(global const float *x, ulong x_stride, globa
                 adcl_take_rows(ADCL_ROWS, count, room + (d - piece), 1, ADCL_PIECE, &f);
             else
                 adcl_take_rows(ADCL_ROWS, count, x + d, 1, x_stride, &f);
-            adcl_output o = adcl_added_to(w_down, d);
+            adcl_output o;
+            adcl_add_to(w_down, d, &o);
             for (uint c = 0; c < bottleneck; c += ADCL_PANEL_COLS, part++) {
                 adcl_fetch_piece(next, x_stride, next_depth, part, ADCL_PIECE_TILES * panels);
                 adcl_r_columns(count, c, min(c + (uint)ADCL_PANEL_COLS, bottleneck), bottleneck, &f, &o);
@@ -680,7 +681,8 @@ ADCL_INLINE void adcl_up_gradient(global const float *h, ulong h_stride, global 
         for (uint r = r_first; r < r_last; r += ADCL_ROWS) {
             uint count = min(r_last - r, (uint)ADCL_ROWS);
             adcl_take_rows(ADCL_ROWS, count, h + r, 1, h_stride, &f);
-            adcl_output o = adcl_added_to(w_up, r);
+            adcl_output o;
+            adcl_add_to(w_up, r, &o);
             adcl_d_columns(count, c, after, hidden, &f, &o);
         }
     }
