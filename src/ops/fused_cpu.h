@@ -45,7 +45,7 @@ typedef struct adcl__fused_pass {
 } adcl__fused_pass;
 
 /* y = [x +] mask∘scaling·(act(x·w_down + b_down)·w_up + b_up); leaves z and h. y may be x; h may be z
- * but for log_sumexp. One launch that reads the packed kernels, or two, where rows are few, that do not. */
+ * but for log_sumexp. One launch, which reads the packed kernels where rows are so many; two where they are few. */
 adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p,
                                     const adcl_tensor *x, adcl_tensor *y);
 
@@ -59,8 +59,7 @@ enum { ADCL__FUSED_DZ = 1, ADCL__FUSED_DX = 2 };
 adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *p, int parts,
                                      const adcl_tensor *dy, const adcl_tensor *du, adcl_tensor *dx);
 
-/* True where rows are so few that passes are better launched in parts, which cuts them into more work-items, and
- * kernels are read as they are. */
+/* True where rows are so few that passes are better launched in parts, which cuts them into more work-items. */
 bool adcl__fused_cpu_splits(const adcl__fused_cpu *program, size_t rows);
 
 /* True where rows are so many that forward reads packed kernels. */
