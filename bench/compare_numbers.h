@@ -8,9 +8,9 @@
 #include <adapter_cl/status.h>
 
 /* INVALID_STATE, with a sentence, at the first number that is further off than
- * tolerance·(1 + |expected|). `what` is the matrix ("dx"). */
+ * tolerance·(scale + |expected|). `what` is the matrix ("dx"). */
 adcl_status bench_compare_numbers(const bench_shape *shape, const char *what, const float *got,
-                                  const float *expected, size_t count, double tolerance,
-                                  adcl_error *error);
+                                  const float *expected, size_t count, double scale,
+                                  double tolerance, adcl_error *error);
 
 #endif

@@ -42,8 +42,8 @@ static adcl_status compare(const bench_encoder *f, const adcl_tensor *got,
     adcl_status status = adcl_tensor_read(f->ctx, got, values, bytes);
     if (status == ADCL_OK) status = adcl_tensor_read(f->ctx, expected, values + count, bytes);
     if (status == ADCL_OK)
-        status = bench_compare_numbers(shape, what, values, values + count, count, TOLERANCE,
-                                       error);
+        status = bench_compare_numbers(shape, what, values, values + count, count, 1.0,
+                                       TOLERANCE, error);
     free(values);
     return status;
 }

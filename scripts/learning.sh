@@ -12,6 +12,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cl=$root/build/release/src/cli/adapter-cl
 run=$root/build/quickstart/learning
+
 usage()
 {
     sed -n '3,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"
@@ -22,9 +23,6 @@ case ${1:-} in
 '' | --) usage >&2; exit 2 ;;
 esac
 [ -x "$cl" ] || { echo "$cl is missing: run scripts/quickstart.sh first" >&2; exit 1; }
-model=$("$root/scripts/fetch-model.sh")
-export POCL_CACHE_DIR="${POCL_CACHE_DIR:-$root/build/pocl-cache}"
-mkdir -p "$root/build/quickstart"
 
 tasks=
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
@@ -35,6 +33,9 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
     shift
 done
 [ $# -eq 0 ] || shift
+model=$("$root/scripts/fetch-model.sh")
+export POCL_CACHE_DIR="${POCL_CACHE_DIR:-$root/build/pocl-cache}"
+mkdir -p "$root/build/quickstart"
 
 # What counts: Matthews' correlation where meta.json says so, Pearson's of a regression, else accuracy.
 metric() # FOLDER

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "reference/reference.h"
-#include "support/compare.h"
 #include "runtime/context.h"
+#include "support/compare.h"
 #include "support/device.h"
 
 #include <adapter_cl/loss.h>
@@ -299,7 +299,7 @@ Test(loss, of_no_rows_is_zero)
     adcl_context_destroy(&ctx);
 }
 
-Test(loss, enqueues_three_kernels_and_nothing_else)
+Test(loss, enqueues_its_kernels_and_nothing_else)
 {
     enum { N = 300, C = 4 };
     adcl_context *ctx = adcl_test_context_create();

@@ -176,8 +176,8 @@ Test(workspace_bytes, are_what_creating_takes, .timeout = 300)
 }
 
 /* Inference has h in z's place; training keeps z, h and dz. fused pads rows to 16 floats, and has both
- * kernels transposed, in panels of 8 floats for an R of 7. gemm has 256 partial sums of D columns; with its own parameters CLBlast copies no
- * operands of products as small as these. */
+ * kernels transposed, in panels of 8 floats for an R of 7. gemm has 256 partial sums of D columns; with
+ * its own parameters CLBlast copies no operands of products as small as these. */
 Test(workspace_bytes, are_no_more_than_a_pass_needs)
 {
     setenv("ADCL_TUNING", "off", 1);
