@@ -30,6 +30,7 @@ usage() { sed -n '3,/^set/{/^set/d;s/^# \{0,1\}//;p}' scripts/test.sh; }
 
 passed=0
 failed=0
+failures=() # the names of what failed, told at the end
 
 # Counts one check that is no Meson test.
 verdict() # STATUS NAME
@@ -39,6 +40,7 @@ verdict() # STATUS NAME
         echo "ok: $2"
     else
         failed=$((failed + 1))
+        failures+=("$2")
         echo "FAILED: $2"
     fi
 }
@@ -64,18 +66,24 @@ build() # NAME [MESON OPTION…]
 # Runs the Meson tests of build/NAME and counts them; a build that fails counts as one failure.
 run_tests() # NAME [MESON TEST OPTION…]
 {
-    local folder=build/$1 counts
+    local folder=build/$1 counts ok bad
     shift
     rm -f "$folder"/meson-logs/testlog*.json
     meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || true
     counts=$(python3 - "$folder"/meson-logs/testlog*.json <<'END'
 import json, sys
-results = [json.loads(line)["result"] for name in sys.argv[1:] for line in open(name)]
-print(results.count("OK"), sum(r not in ("OK", "SKIP", "EXPECTEDFAIL") for r in results))
+tests = [json.loads(line) for name in sys.argv[1:] for line in open(name)]
+bad = [test for test in tests if test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL")]
+print(sum(test["result"] == "OK" for test in tests), len(bad))
+for test in bad:
+    print(f'{test["name"]}: {test["result"].lower()} after {test["duration"]:.0f} s')
 END
-    ) || counts='0 1'
-    passed=$((passed + ${counts% *}))
-    failed=$((failed + ${counts#* }))
+    ) || counts=$'0 1\nno log of any test'
+    read -r ok bad <<<"$counts"
+    passed=$((passed + ok))
+    failed=$((failed + bad))
+    [ "$bad" -eq 0 ] ||
+        mapfile -t -O "${#failures[@]}" failures < <(sed "1d;s|^|$folder: |" <<<"$counts")
 }
 
 check_gcc()
@@ -241,5 +249,6 @@ for check in $checks; do
 done
 
 echo
+[ "$failed" -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
