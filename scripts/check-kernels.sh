@@ -47,9 +47,20 @@ compile_with() # CLANG FILE VARIANT OPTION…
         -DADCL_VARIANT="$variant" "$@" "$file"
 }
 
+# On builtins.cl alone, as POCL is told to.
+compile_with_builtins() # FILE VARIANT OPTION…
+{
+    file=$1 variant=$2
+    shift 2
+    for need in builtins $(needs "$file"); do set -- "$@" -include "cl/$need.cl"; done
+    clang -x cl -cl-std=CL1.2 -cl-no-stdinc -include opencl-c-base.h -Werror -target spir64 -fsyntax-only \
+        -DADCL_VARIANT="$variant" "$@" "$file"
+}
+
 compile() # FILE VARIANT OPTION…: for three targets; what is made of cpu_tile.cl is no code for GPUs
 {
     compile_with clang "$@" -target spir64 -fsyntax-only
+    compile_with_builtins "$@"
     case " $(needs "$1") " in *" cpu_tile "*) return 0 ;; esac
     compile_with clang "$@" -target amdgcn-amd-amdhsa -mcpu=gfx906 -nogpulib -S -o /dev/null
     compile_with clang "$@" -target nvptx64-nvidia-nvcl -S -o /dev/null
@@ -65,7 +76,7 @@ tiles() # the tiles of the GPU plan, as options
 programs() # lines of FILE VARIANT OPTION…
 {
     for file in cl/*.cl; do
-        case $file in cl/common.cl | cl/activation_math.cl | cl/cpu_tile.cl | cl/fused_gpu_tile.cl) continue ;; esac
+        case $file in cl/builtins.cl | cl/common.cl | cl/activation_math.cl | cl/cpu_tile.cl | cl/fused_gpu_tile.cl) continue ;; esac
         for variant in $(variants "$file"); do echo "$file $variant"; done
     done
     for width in 1 4 8 16; do
