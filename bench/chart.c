@@ -158,6 +158,7 @@ static const char *const outlines[BENCH_PASS_COUNT] = {
     [BENCH_FORWARD] = "M-5 0A5 5 0 1 0 5 0A5 5 0 1 0 -5 0Z",
     [BENCH_FORWARD_BACKWARD] = "M-4.5 -4.5H4.5V4.5H-4.5Z",
     [BENCH_STEP] = "M0 -6L5.5 4.5H-5.5Z",
+    [BENCH_STEP_RECOMPUTED] = "M0 6L5.5 -4.5H-5.5Z",
     [BENCH_LATENCY] = "M0 -6.2L6.2 0L0 6.2L-6.2 0Z",
     [BENCH_BASE] = "M-5 -2H5V2H-5Z",
     [BENCH_START_COLD] = "M-5 0H5",

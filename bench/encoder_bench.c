@@ -8,14 +8,17 @@ typedef struct method {
     bench_work work;
     adcl_mode mode;
     bench_waiting waiting;
+    bool recomputes;
 } method;
 
 static const method methods[BENCH_PASS_COUNT] = {
-    [BENCH_FORWARD] = {bench_encoder_forward, ADCL_INFERENCE, BENCH_WAIT_SELDOM},
-    [BENCH_FORWARD_BACKWARD] = {bench_encoder_forward_backward, ADCL_TRAINING, BENCH_WAIT_SELDOM},
-    [BENCH_STEP] = {bench_encoder_step, ADCL_TRAINING, BENCH_WAIT_SELDOM},
-    [BENCH_LATENCY] = {bench_encoder_forward, ADCL_INFERENCE, BENCH_WAIT_EACH},
-    [BENCH_BASE] = {bench_encoder_base, ADCL_INFERENCE, BENCH_WAIT_SELDOM},
+    [BENCH_FORWARD] = {bench_encoder_forward, ADCL_INFERENCE, BENCH_WAIT_SELDOM, false},
+    [BENCH_FORWARD_BACKWARD] = {bench_encoder_forward_backward, ADCL_TRAINING, BENCH_WAIT_SELDOM,
+                                false},
+    [BENCH_STEP] = {bench_encoder_step, ADCL_TRAINING, BENCH_WAIT_SELDOM, false},
+    [BENCH_STEP_RECOMPUTED] = {bench_encoder_step, ADCL_TRAINING, BENCH_WAIT_SELDOM, true},
+    [BENCH_LATENCY] = {bench_encoder_forward, ADCL_INFERENCE, BENCH_WAIT_EACH, false},
+    [BENCH_BASE] = {bench_encoder_base, ADCL_INFERENCE, BENCH_WAIT_SELDOM, false},
 };
 
 /* ---- what is loaded --------------------------------------------------------------------------*/
@@ -88,7 +91,8 @@ static adcl_status measure(bench_encoder_level *level, adcl_context *ctx, const 
     const method *m = &methods[pass];
     bench_encoder *f;
     BENCH_TRY(load(level, ctx, engine, m->mode, &f));
-    if (f->batches != batches) BENCH_TRY(bench_encoder_take(f, batches));
+    if (f->batches != batches || f->recomputes != m->recomputes)
+        BENCH_TRY(bench_encoder_take(f, batches, m->recomputes));
     *out = (bench_row){
         .shape = *shape,
         .pass = pass,
@@ -143,7 +147,7 @@ static adcl_status run_once(bench_encoder_level *level, adcl_context *ctx,
     bench_encoder *f;
     BENCH_TRY(load(level, ctx, engine, methods[pass].mode, &f));
     if (!make_batches(level, shape, batches)) return ADCL_ERR_OUT_OF_HOST_MEMORY;
-    BENCH_TRY(bench_encoder_take(f, batches));
+    BENCH_TRY(bench_encoder_take(f, batches, methods[pass].recomputes));
     *taken = adcl_engine_name(adcl_encoder_engine(f->encoder));
     BENCH_TRY(methods[pass].work(f));
     return adcl_context_finish(ctx);

@@ -40,6 +40,7 @@ static adcl_status make_workspace(bench_encoder *f)
     params.max_tokens = f->batches->most_tokens;
     params.max_sequences = f->batches->load.sequences;
     params.mode = adcl_encoder_mode(f->encoder);
+    params.recompute = f->recomputes;
     return adcl_encoder_workspace_create(&f->workspace, f->ctx, f->encoder, f->set, &params);
 }
 
@@ -72,12 +73,13 @@ static adcl_status make_training(bench_encoder *f, size_t sequences, size_t labe
                                  &optimizer);
 }
 
-adcl_status bench_encoder_take(bench_encoder *f, const bench_batches *batches)
+adcl_status bench_encoder_take(bench_encoder *f, const bench_batches *batches, bool recomputes)
 {
     size_t sequences = batches->load.sequences;
     size_t labels = adcl_adapter_set_describe(f->set)->labels;
     free_batches(f);
     f->batches = batches;
+    f->recomputes = recomputes;
     BENCH_TRY(make_workspace(f));
     BENCH_TRY(adcl_tensor_create(&f->logits, f->ctx, ADCL_F32, sequences, labels));
     if (adcl_encoder_mode(f->encoder) == ADCL_INFERENCE) return ADCL_OK;

@@ -9,6 +9,8 @@
 
 #include <adapter_cl/adapter_cl.h>
 
+#include <stdbool.h>
+
 typedef struct bench_encoder {
     adcl_context *ctx;
     adcl_encoder *encoder;
@@ -16,6 +18,7 @@ typedef struct bench_encoder {
     uint64_t steps; /* choose dropout's masks */
     /* Of the batches that are measured: */
     const bench_batches *batches;
+    bool recomputes; /* the workspace does */
     adcl_encoder_workspace *workspace;
     adcl_tensor *logits;  /* (S, C) */
     adcl_tensor *dlogits; /* (S, C) */
@@ -37,7 +40,7 @@ typedef struct bench_encoder_params {
 adcl_status bench_encoder_make(bench_encoder *f, const bench_encoder_params *params);
 /* Another workspace and what else these batches need, in place of what was there; `batches` are
  * borrowed. */
-adcl_status bench_encoder_take(bench_encoder *f, const bench_batches *batches);
+adcl_status bench_encoder_take(bench_encoder *f, const bench_batches *batches, bool recomputes);
 void bench_encoder_free(bench_encoder *f);
 
 /* The passes, over all batches: each enqueues and returns; `state` is the fixture. The last two

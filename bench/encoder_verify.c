@@ -26,7 +26,7 @@ static bool make_batches(const bench_encoder *f, bench_batches *out)
 
 static adcl_status compute(bench_encoder *f, const bench_batches *batches)
 {
-    BENCH_TRY(bench_encoder_take(f, batches));
+    BENCH_TRY(bench_encoder_take(f, batches, false));
     BENCH_TRY(adcl_parameters_zero_grad(f->ctx, adcl_adapter_set_parameters(f->set)));
     return bench_encoder_forward_backward(f);
 }

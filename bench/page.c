@@ -15,6 +15,7 @@ const char *bench_page_pass_title(bench_pass pass)
         [BENCH_FORWARD] = "forward",
         [BENCH_FORWARD_BACKWARD] = "forward + backward",
         [BENCH_STEP] = "training step",
+        [BENCH_STEP_RECOMPUTED] = "training step, layers run again",
         [BENCH_LATENCY] = "forward, waiting each time",
         [BENCH_BASE] = "forward of the model alone",
         [BENCH_START_COLD] = "start, cold",

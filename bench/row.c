@@ -38,6 +38,7 @@ static const char *const pass_names[BENCH_PASS_COUNT] = {
     [BENCH_FORWARD] = "forward",
     [BENCH_FORWARD_BACKWARD] = "forward_backward",
     [BENCH_STEP] = "step",
+    [BENCH_STEP_RECOMPUTED] = "step_recomputed",
     [BENCH_LATENCY] = "latency",
     [BENCH_BASE] = "base",
     [BENCH_START_COLD] = "start_cold",
@@ -134,7 +135,8 @@ static bench_extent extent_of(bench_pass pass)
     switch (pass) {
     case BENCH_BASE: return BENCH_MODEL_ALONE;
     case BENCH_FORWARD_BACKWARD: return BENCH_MODEL_BACKWARD;
-    case BENCH_STEP: return BENCH_MODEL_STEP;
+    case BENCH_STEP:
+    case BENCH_STEP_RECOMPUTED: return BENCH_MODEL_STEP; /* what is run again is no work done */
     default: return BENCH_MODEL_FORWARD;
     }
 }

@@ -39,6 +39,7 @@ typedef enum bench_pass {
     BENCH_FORWARD = 0,
     BENCH_FORWARD_BACKWARD,
     BENCH_STEP,            /* forward, loss, backward, clipping, Adam, gradients cleared */
+    BENCH_STEP_RECOMPUTED, /* of an encoder: a step whose backward runs the layers again */
     BENCH_LATENCY,         /* forward, the host waiting after each */
     BENCH_BASE,            /* forward of the encoder alone, without adapters and head */
     BENCH_START_COLD,      /* a new process until its first forward is done, driver caches empty */
@@ -47,7 +48,7 @@ typedef enum bench_pass {
     BENCH_FIRST_STEP_WARM
 } bench_pass;
 
-#define BENCH_PASS_COUNT 9
+#define BENCH_PASS_COUNT 10
 
 /* Sets of passes: bit 1 << pass. */
 #define BENCH_PASS_BIT(pass) (1u << (pass))
@@ -55,7 +56,7 @@ typedef enum bench_pass {
     (BENCH_PASS_BIT(BENCH_START_COLD) | BENCH_PASS_BIT(BENCH_START_WARM) |                         \
      BENCH_PASS_BIT(BENCH_FIRST_STEP_COLD) | BENCH_PASS_BIT(BENCH_FIRST_STEP_WARM))
 
-/* "forward", "forward_backward", "step", "latency", "base", "start_cold", "start_warm",
+/* "forward", "forward_backward", "step", "step_recomputed", "latency", "base", "start_cold", "start_warm",
  * "first_step_cold", "first_step_warm". Static. */
 const char *bench_pass_name(bench_pass pass);
 /* The set of names with commas between; "start" is all starts, "all" every pass, and

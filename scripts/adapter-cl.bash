@@ -18,7 +18,7 @@ _adapter_cl_words() {
     --device) echo "cpu gpu accelerator" ;;
     --engine) echo "auto gemm fused reference" ;;
     --tuning) echo "on off" ;;
-    --passes) echo "forward forward_backward step latency base start all" ;;
+    --passes) echo "forward forward_backward step step_recomputed latency base start all" ;;
     bench) echo "adapter encoder first-forward first-answer first-step" ;;
     --config) echo "houlsby pfeiffer parallel none" ;;
     --init) echo "identity houlsby houlsby_paper bert mam" ;;

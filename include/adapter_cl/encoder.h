@@ -175,10 +175,12 @@ typedef struct adcl_encoder_workspace_params {
     int keep_hidden;      /* 1: adcl_encoder_hidden gives every layer's output, not the last only */
     int model_dropout;    /* 1: in training, the model's own dropout is on, at the rates of config.json:
                              of the embeddings, of what each sublayer gives, of attention's weights */
+    int recompute;        /* 1: of each trained layer its input alone is kept; backward runs the layer forward
+                             again. Less memory, a third more time, the same bits (Chen et al. 2016) */
 } adcl_encoder_workspace_params;
 
 #define ADCL_ENCODER_WORKSPACE_PARAMS_INIT                                                         \
-    {sizeof(adcl_encoder_workspace_params), 0, 0, ADCL_INFERENCE, 0, 0}
+    {sizeof(adcl_encoder_workspace_params), 0, 0, ADCL_INFERENCE, 0, 0, 0}
 
 /* The memory of one batch in flight, for an encoder and a set (NULL: no adapters, no head) or any
  * other set of the same options. Thread-safety: one thread at a time. */

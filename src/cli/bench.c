@@ -198,8 +198,8 @@ static int understand(session *s, const given_texts *texts, bench_options *o)
     if (!bench_passes_from_names(texts->passes, &o->defaults.passes))
         return session_misused(
             s,
-            "option --passes: expected forward, forward_backward, step, latency, base, "
-            "start or all, with commas between, got \"%s\"",
+            "option --passes: expected forward, forward_backward, step, step_recomputed, latency, "
+            "base, start or all, with commas between, got \"%s\"",
             texts->passes);
     if (o->fail_slower && o->compare_path == NULL)
         return session_misused(s, "option --fail-slower: expected --compare BASE.json beside it");
@@ -286,7 +286,7 @@ static int run_bench(session *s, int argc, char **argv)
     bool is_encoder = operands[0] != NULL && strcmp(operands[0], "encoder") == 0;
     if (texts.passes == NULL)
         texts.passes =
-            is_encoder ? "forward,step,base,latency,start" : "forward,forward_backward";
+            is_encoder ? "forward,step,step_recomputed,base,latency,start" : "forward,forward_backward";
     TRY(understand(s, &texts, &o));
     return run_level(s, operands[0], &texts, &o, &encoder);
 }
@@ -308,10 +308,10 @@ const command_spec bench_command = {
         "\n"
         "encoder measures a frozen model with adapters and a head at batches of random ids, and\n"
         "with --input at shuffled batches of texts, which are packed: tokens a second count no\n"
-        "padding, for there is none. Its passes, by default all: forward; step; base (forward of\n"
-        "the model alone); of single sequences also latency, and start: a new process until its\n"
-        "first answer is there, and until its first step of training is done, which\n"
-        "first-answer and first-step run.",
+        "padding, for there is none. Its passes, by default all: forward; step; step_recomputed,\n"
+        "which keeps the layers' inputs alone; base (forward of the model alone); of single\n"
+        "sequences also latency, and start: a new process until its first answer is there, and\n"
+        "until its first step of training is done, which first-answer and first-step run.",
     .examples = "  adapter-cl bench\n"
                 "  adapter-cl bench adapter --rows 32,512 --hidden 384,768 -o csv\n"
                 "  adapter-cl bench --shapes bench/shapes/targets.txt --report bench.html\n"

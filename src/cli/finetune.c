@@ -62,6 +62,8 @@ static int run_finetune(session *s, int argc, char **argv)
          "train the model's layer norms too, as Houlsby et al."},
         {"model-dropout", 0, OPTION_FLAG, &o.model_dropout, NULL,
          "the frozen model drops out too, as config.json says"},
+        {"recompute", 0, OPTION_FLAG, &o.recompute, NULL,
+         "less memory: each layer is run again for backward"},
         {"max-length", 0, OPTION_SIZE, &o.max_length, "L",
          "most tokens of a text (default: the model's positions)"},
         {"regression", 0, OPTION_FLAG, &o.is_regression, NULL, "labels are numbers to come near"},

@@ -68,6 +68,7 @@ static int make_passes(text_stepper *t)
     params.max_sequences = t->batch;
     params.mode = ADCL_TRAINING;
     params.model_dropout = t->lesson.model_dropout;
+    params.recompute = t->lesson.recompute;
     TRY(packed_pass_create(s, &t->pass, tokens, t->batch));
     TRY_DEVICE(s, adcl_encoder_workspace_create(&t->workspace, s->ctx, t->lesson.model->encoder,
                                                 t->lesson.model->set, &params));

@@ -21,6 +21,7 @@ typedef struct text_lesson {
     size_t max_tokens;           /* of a pass; a longer sequence gets its pass all the same */
     double head_scale;           /* of the head's learning rate */
     int model_dropout;           /* the frozen model's own is on */
+    int recompute;               /* backward runs the layers again instead of keeping what they gave */
     const adcl_optimizer_params *optimizer;
 } text_lesson;
 

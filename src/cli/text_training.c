@@ -171,6 +171,7 @@ static int make_stepper(text_training *t)
         .max_tokens = t->o->tokens_per_pass,
         .head_scale = head > 0.0 ? head / o->learning_rate : 1.0,
         .model_dropout = t->o->model_dropout,
+        .recompute = t->o->recompute,
         .optimizer = &o->optimizer,
     };
     return text_stepper_create(t->s, &t->steps, &lesson);

@@ -23,6 +23,7 @@ typedef struct finetune_options {
     size_t tokens_per_pass;
     int is_regression;
     int model_dropout; /* the frozen model's own */
+    int recompute;     /* less memory, more time, the same result */
 } finetune_options;
 
 /* Trains, and writes what interface and manual promise. INTERRUPTED after a checkpoint when SIGINT

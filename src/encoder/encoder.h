@@ -101,7 +101,7 @@ adcl_status adcl__adapter_set_download(adcl_context *ctx, const adcl_adapter_set
  * matrices. */
 typedef struct adcl__site_memory {
     adcl_workspace *adapter;
-    bool owns_adapter;   /* in inference sites of one size share a workspace */
+    bool owns_adapter;   /* sites of one size may share a workspace */
     adcl_tensor *h;      /* (T, D) what the sublayer gives */
     adcl_tensor *entered; /* (T, D) LN(h + i) that enters the adapter */
     adcl_tensor *normed; /* (T, D) norm_before of what enters */
@@ -129,6 +129,9 @@ typedef struct adcl__owned_matrix {
     adcl__extent extent;
 } adcl__owned_matrix;
 
+/* Between the seeds of two streams of dropout. */
+#define ADCL__STREAM_DISTANCE UINT64_C(0x9E3779B97F4A7C15)
+
 /* Of a batch: starts, of_token, blocks, embeddings. */
 #define ADCL__UPLOADS 4
 
@@ -139,6 +142,7 @@ struct adcl_encoder_workspace {
     size_t max_tokens, max_sequences, max_blocks, layers, lowest;
     bool keeps_hidden;
     bool model_drops; /* the model's own dropout is on */
+    bool recomputes;  /* backward runs each layer forward again, for all have one layer's memory */
     /* What it was made for: */
     size_t heads, hidden_size, inner_size;
     bool has_set;
@@ -174,6 +178,7 @@ struct adcl_encoder_workspace {
     /* Of the last forward: */
     bool has_forward, has_logits;
     uint64_t seed, step; /* of its dropout */
+    size_t present;      /* the layer that ran last: with `recomputes`, whose matrices are there */
     bool has_embeddings; /* it began with ids, so the embeddings' norm was a part of it */
     uint64_t next_seed, next_step;
 };

@@ -4,7 +4,7 @@
  *      i ─► qkv ─► attention ─► context ─► attention_output ─► h ─► [site] ─► middle      i goes there, too
  *      middle ─► inner ─► act ─► output ─► h ─► [site] ─► out                         so does middle
  *
- * Frozen matrices pass gradients on and get none. */
+ * Frozen matrices pass gradients on and get none. Backward finds what forward left, or has it run once more. */
 #include "encoder/encoder.h"
 
 #include "base/random.h"
@@ -98,12 +98,15 @@ adcl_status adcl__layer_forward(const adcl__encoder_pass *p, size_t layer, const
                                 adcl_tensor *out)
 {
     adcl__layer_memory *m = &p->ws->memory[layer];
+    p->ws->present = p->ws->layers; /* none, until this one is whole */
     if (m->input != NULL) ADCL_TRY(adcl_tensor_copy(p->ctx, i, m->input));
     const adcl_tensor *input = m->input != NULL ? m->input : i;
     ADCL_TRY(attention_forward(p, layer, input));
     ADCL_TRY(adcl__site_forward(p, layer, ADCL__PLACE_ATTENTION, m->sites[0].h, input, m->middle));
     ADCL_TRY(feed_forward(p, layer));
-    return adcl__site_forward(p, layer, ADCL__PLACE_OUTPUT, m->sites[1].h, m->middle, out);
+    ADCL_TRY(adcl__site_forward(p, layer, ADCL__PLACE_OUTPUT, m->sites[1].h, m->middle, out));
+    p->ws->present = layer;
+    return ADCL_OK;
 }
 
 /* ---- backward --------------------------------------------------------------------------------- */
@@ -142,9 +145,18 @@ static adcl_status attention_backward(const adcl__encoder_pass *p, size_t layer,
     return adcl__frozen_backward(p->ctx, &l->qkv, ws->dqkv, &adds, &ws->scratch, ws->dhidden);
 }
 
+/* Where layers take turns at their matrices, runs the layer again from its input, which is kept: the same bits. */
+static adcl_status bring_back(const adcl__encoder_pass *p, size_t layer)
+{
+    adcl_encoder_workspace *ws = p->ws;
+    if (!ws->recomputes || ws->present == layer) return ADCL_OK;
+    return adcl__layer_forward(p, layer, ws->hidden[layer], ws->hidden[layer + 1]);
+}
+
 adcl_status adcl__layer_backward(const adcl__encoder_pass *p, size_t layer)
 {
     adcl_encoder_workspace *ws = p->ws;
+    ADCL_TRY(bring_back(p, layer));
     const adcl__site *attention = adcl__site_of(p, layer, ADCL__PLACE_ATTENTION);
     /* Where norms are trained the embeddings' is, so there always is more below. */
     bool more_below = layer > ws->lowest || p->set->embeddings_norm.weight != NULL;

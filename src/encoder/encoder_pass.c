@@ -221,20 +221,14 @@ static void fit(adcl_encoder_workspace *ws, size_t tokens, size_t sequences)
     }
 }
 
-/* Every site has a stream of its own. */
+/* The head's streams count down from the seed, those of the sites up. */
 static void set_dropout(adcl_encoder_workspace *ws)
 {
-    const uint64_t apart = UINT64_C(0x9E3779B97F4A7C15);
     ws->seed = ws->next_seed;
     ws->step = ws->next_step;
-    for (size_t s = 0; ws->memory != NULL && s < 2 * ws->layers; s++) {
-        adcl_workspace *adapter = ws->memory[s / 2].sites[s % 2].adapter;
-        if (adapter != NULL)
-            adcl_workspace_set_dropout_step(adapter, ws->next_seed + apart * (s + 1), ws->next_step);
-    }
     for (size_t l = 0; l < 2; l++) {
-        ws->head_masks[l].seed = ws->next_seed - apart * (l + 1);
-        ws->head_masks[l].step = ws->next_step;
+        ws->head_masks[l].seed = ws->seed - ADCL__STREAM_DISTANCE * (l + 1);
+        ws->head_masks[l].step = ws->step;
     }
 }
 

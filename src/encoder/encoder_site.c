@@ -36,6 +36,7 @@ typedef struct site_pass {
     adcl_encoder_workspace *ws;
     const adcl_adapter_set_params *options;
     const adcl__site *site;
+    size_t number; /* of the site, from 0 on */
     adcl__norm_tensors norm; /* the model's, after this place */
     adcl__site_memory *memory;
     bool kept; /* backward comes this way */
@@ -49,6 +50,7 @@ static site_pass enter(const adcl__encoder_pass *p, size_t layer, int place)
         .ws = p->ws,
         .options = p->set == NULL ? NULL : &p->set->host.params,
         .site = adcl__site_of(p, layer, place),
+        .number = 2 * layer + (size_t)place,
         .norm = adcl__model_norm_of(p, layer, place),
         .memory = &p->ws->memory[layer].sites[place],
         .kept = adcl__layer_is_kept(p->ws, layer),
@@ -97,6 +99,15 @@ static adcl__gate gate_of(const site_pass *p)
 
 /* ---- the long way, forward -------------------------------------------------------------------- */
 
+/* Every site has a stream of its own. Told each time: sites may share a workspace. */
+static adcl_status adapter_forward(const site_pass *p, const adcl_tensor *x, adcl_tensor *out)
+{
+    const adcl_encoder_workspace *ws = p->ws;
+    adcl_workspace_set_dropout_step(p->memory->adapter, ws->seed + ADCL__STREAM_DISTANCE * (p->number + 1),
+                                    ws->step);
+    return adcl_adapter_forward(p->ctx, p->site->adapter, p->memory->adapter, x, out);
+}
+
 /* The value that enters the adapter: h, i, or LN(h + i). */
 static adcl_status enter_forward(const site_pass *p, const adcl_tensor *h, const adcl_tensor *i,
                                  const adcl_tensor **x)
@@ -117,7 +128,7 @@ static adcl_status update_forward(const site_pass *p, const adcl_tensor *x, adcl
         ADCL_TRY(norm_forward(p, &site->norm_before, &m->norm_before, x, NULL, NULL, m->normed));
         n = m->normed;
     }
-    ADCL_TRY(adcl_adapter_forward(p->ctx, site->adapter, m->adapter, n, m->up));
+    ADCL_TRY(adapter_forward(p, n, m->up));
     *update = m->up;
     if (site->scaling != NULL) {
         ADCL_TRY(adcl__scale_forward(p->ctx, m->up, site->scaling, m->scaled));
@@ -175,7 +186,7 @@ adcl_status adcl__site_forward(const adcl__encoder_pass *pass, size_t layer, int
     const site_pass p = enter(pass, layer, place);
     if (p.site == NULL) return norm_forward(&p, &p.norm, &p.memory->last_norm, h, i, NULL, out);
     if (!pass->set->simple) return long_forward(&p, h, i, out);
-    ADCL_TRY(adcl_adapter_forward(p.ctx, p.site->adapter, p.memory->adapter, h, p.ws->a));
+    ADCL_TRY(adapter_forward(&p, h, p.ws->a));
     return norm_forward(&p, &p.norm, &p.memory->last_norm, p.ws->a, i, NULL, out);
 }
 

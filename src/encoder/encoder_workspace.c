@@ -2,7 +2,8 @@
 /* encoder_workspace.c – the matrices of one batch.
  *
  *      layers below the lowest trained one, or all in inference      share one layer's memory
- *      the others                                                    have their own, for backward
+ *      the others                                                    have their own, for backward,
+ *                                                                    or share another, and run twice
  */
 #include "encoder/encoder.h"
 
@@ -68,11 +69,14 @@ static adcl_status take_kept_norm(const maker *m, adcl__layer_norm_kept *out)
 
 /* ---- a site ----------------------------------------------------------------------------------- */
 
-/* In inference, the workspace of an earlier site of the same bottleneck. */
+/* The workspace of an earlier site of the same bottleneck: in inference of any, with recomputation of one at the
+ * same place, for both places of a layer are there until backward. NULL: there is none, or each has its own. */
 static adcl_workspace *shared_adapter(const maker *m, size_t layer, int place, size_t bottleneck)
 {
+    bool inference = m->ws->mode == ADCL_INFERENCE;
     for (size_t s = 0; s < 2 * layer + (size_t)place; s++)
-        if (m->set->sites[s].bottleneck == bottleneck)
+        if (m->set->sites[s].bottleneck == bottleneck &&
+            (inference || (m->ws->recomputes && s % 2 == (size_t)place)))
             return m->ws->memory[s / 2].sites[s % 2].adapter;
     return NULL;
 }
@@ -81,8 +85,7 @@ static adcl_status make_adapter_workspace(const maker *m, size_t layer, int plac
 {
     const adcl__site *site = &m->set->sites[2 * layer + (size_t)place];
     adcl__site_memory *memory = &m->ws->memory[layer].sites[place];
-    if (m->ws->mode == ADCL_INFERENCE)
-        memory->adapter = shared_adapter(m, layer, place, site->bottleneck);
+    memory->adapter = shared_adapter(m, layer, place, site->bottleneck);
     if (memory->adapter != NULL) return ADCL_OK;
     adcl_workspace_params params = ADCL_WORKSPACE_PARAMS_INIT;
     params.max_rows = m->ws->max_tokens;
@@ -126,19 +129,23 @@ static adcl_status make_long_norms(const maker *m, adcl__site_memory *memory)
     return o->ln_after ? take_kept_norm(m, &memory->norm_after) : ADCL_OK;
 }
 
-/* Begins as what all sites share. h is for the model alone where `kept` is false or no adapter borrows it until
- * backward. */
-static adcl_status make_site(const maker *m, size_t layer, int place, bool kept)
+/* Matrices that several layers take turns at serve the adapters of any of them. */
+static bool is_adapted(const maker *m, size_t layer, int place)
+{
+    size_t last = m->ws->recomputes ? m->ws->layers : layer + 1;
+    for (size_t l = layer; m->set != NULL && l < last; l++)
+        if (m->set->sites[2 * l + (size_t)place].bottleneck > 0) return true;
+    return false;
+}
+
+/* What backward needs of a site. h stays what all sites share where no adapter borrows it until then. */
+static adcl_status make_kept_site(const maker *m, size_t layer, int place)
 {
     adcl__site_memory *memory = &m->ws->memory[layer].sites[place];
-    const adcl__site *site = m->set == NULL ? NULL : &m->set->sites[2 * layer + (size_t)place];
-    bool adapted = site != NULL && site->bottleneck > 0;
-    if (kept && adapted && !m->set->host.params.parallel)
-        ADCL_TRY(take_tokens(m, m->hidden, &memory->h));
-    if (kept) ADCL_TRY(take_kept_norm(m, &memory->last_norm));
-    if (!adapted) return ADCL_OK;
-    ADCL_TRY(make_adapter_workspace(m, layer, place));
-    if (!kept || !takes_the_long_way(m)) return ADCL_OK;
+    bool adapted = is_adapted(m, layer, place);
+    if (adapted && !m->set->host.params.parallel) ADCL_TRY(take_tokens(m, m->hidden, &memory->h));
+    ADCL_TRY(take_kept_norm(m, &memory->last_norm));
+    if (!adapted || !takes_the_long_way(m)) return ADCL_OK;
     ADCL_TRY(make_long_site(m, memory));
     return make_long_norms(m, memory);
 }
@@ -159,18 +166,31 @@ static adcl_status make_inputs(const maker *m, adcl__layer_memory *memory)
     return take_tokens(m, m->hidden, &memory->middle);
 }
 
-static adcl_status make_layer(const maker *m, size_t layer, const adcl__layer_memory *shared)
+static adcl_status make_kept_layer(const maker *m, size_t layer)
 {
     adcl__layer_memory *memory = &m->ws->memory[layer];
-    bool kept = adcl__layer_is_kept(m->ws, layer);
-    *memory = *shared;
-    if (kept) {
-        ADCL_TRY(make_attention(m, memory));
-        ADCL_TRY(take_tokens(m, m->inner, &memory->z));
-        if (m->set != NULL && m->set->host.params.parallel) ADCL_TRY(make_inputs(m, memory));
+    ADCL_TRY(make_attention(m, memory));
+    ADCL_TRY(take_tokens(m, m->inner, &memory->z));
+    if (m->set != NULL && m->set->host.params.parallel) ADCL_TRY(make_inputs(m, memory));
+    for (int place = 0; place < 2; place++) ADCL_TRY(make_kept_site(m, layer, place));
+    return ADCL_OK;
+}
+
+static adcl_status make_layer(const maker *m, size_t layer, const adcl__layer_memory *shared)
+{
+    adcl_encoder_workspace *ws = m->ws;
+    bool kept = adcl__layer_is_kept(ws, layer);
+    bool takes_turns = kept && ws->recomputes && layer > ws->lowest;
+    ws->memory[layer] = takes_turns ? ws->memory[ws->lowest] : *shared;
+    if (kept && !takes_turns) ADCL_TRY(make_kept_layer(m, layer));
+    for (int place = 0; place < 2; place++) {
+        adcl__site_memory *site = &ws->memory[layer].sites[place];
+        site->adapter = NULL;
+        site->owns_adapter = false;
+        if (m->set != NULL && m->set->sites[2 * layer + (size_t)place].bottleneck > 0)
+            ADCL_TRY(make_adapter_workspace(m, layer, place));
     }
-    ADCL_TRY(make_site(m, layer, 0, kept));
-    return make_site(m, layer, 1, kept);
+    return ADCL_OK;
 }
 
 static adcl_status make_layers(const maker *m)
@@ -198,7 +218,8 @@ static adcl_status make_hidden(const maker *m)
     ws->hidden = calloc(ws->layers + 1, sizeof(adcl_tensor *));
     if (ws->hidden == NULL) return no_memory(m->ctx);
     for (size_t l = 0; l <= ws->layers; l++) {
-        adcl_tensor **place = ws->keeps_hidden ? &ws->hidden[l] : &two[l % 2];
+        bool own = ws->keeps_hidden || (ws->recomputes && l >= ws->lowest);
+        adcl_tensor **place = own ? &ws->hidden[l] : &two[l % 2];
         if (*place == NULL) ADCL_TRY(take_tokens(m, m->hidden, place));
         ws->hidden[l] = *place;
     }
@@ -454,6 +475,7 @@ adcl_status adcl_encoder_workspace_create(adcl_encoder_workspace **out, adcl_con
     ws->max_sequences = p.max_sequences;
     ws->keeps_hidden = p.keep_hidden != 0;
     ws->model_drops = p.model_dropout != 0 && p.mode == ADCL_TRAINING;
+    ws->recomputes = p.recompute != 0 && p.mode == ADCL_TRAINING;
     ws->layers = encoder->weights.config.layers;
     ws->lowest = set == NULL ? ws->layers : set->lowest;
     ws->heads = encoder->weights.config.heads;

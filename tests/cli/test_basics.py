@@ -27,7 +27,7 @@ COMMANDS = {
     "finetune": ["--model", "--train", "--dev", "--config", "--reduction-factor", "--leave-out",
                  "--activation", "--scaling", "--init", "--dropout", "--name", "--pooling",
                  "--head-layers", "--head-dropout", "--head-lr", "--train-layer-norms",
-                 "--model-dropout", "--max-length", "--regression", "--cache-frozen",
+                 "--model-dropout", "--recompute", "--max-length", "--regression", "--cache-frozen",
                  "--tokens-per-pass", "--patience", "--keep", "--report", "--resume", "--force",
                  "--epochs", "--batch", "--lr", "--schedule", "--warmup", "--optimizer",
                  "--momentum", "--beta1", "--beta2", "--epsilon", "--no-bias-correction",

@@ -190,12 +190,13 @@ class Bench(CliTest):
 
     def test_an_encoder_is_measured_at_sizes_and_at_texts(self):
         rows = json.loads(self.done(*self.ENCODER, "--sizes", "1x4,3x2", "--input", self.texts(),
-                                    "--batch", "4", "--passes", "forward,step,base,latency",
-                                    "-o", "json"))
+                                    "--batch", "4", "--passes",
+                                    "forward,step,step_recomputed,base,latency", "-o", "json"))
+        several = ["forward", "step", "step_recomputed", "base"]
         self.assertEqual([(row["sequences"], row["length"], row["pass"]) for row in rows],
-                         [(1, 4, "forward"), (1, 4, "step"), (1, 4, "latency"), (1, 4, "base"),
-                          (3, 2, "forward"), (3, 2, "step"), (3, 2, "base"),
-                          (4, None, "forward"), (4, None, "step"), (4, None, "base")])
+                         [(1, 4, name) for name in several[:3] + ["latency", "base"]] +
+                         [(3, 2, name) for name in several] +
+                         [(4, None, name) for name in several])
         for row in rows:
             self.assertLessEqual(self.ENCODER_KEYS, set(row))
             self.assertEqual((row["bench"], row["model"], row["config"], row["hidden"]),
@@ -204,11 +205,14 @@ class Bench(CliTest):
             self.assertAlmostEqual(row["tokens_per_second"] * row["ms_median"] /
                                    (1e3 * row["tokens"]), 1, places=4)
             self.assertTrue(0 < row["share_of_peak"] <= 1)
-        self.assertEqual([row["batches"] for row in rows], [1] * 7 + [2] * 3)
-        forward, step = rows[0], rows[1]
+        self.assertEqual([row["batches"] for row in rows], [1] * 9 + [2] * 4)
+        forward, step, recomputed = rows[:3]
         # An encoder for training holds each matrix of a layer a second time.
         self.assertGreater(step["encoder_bytes"], forward["encoder_bytes"])
-        self.assertGreater(step["workspace_bytes"], forward["workspace_bytes"])
+        self.assertGreater(step["workspace_bytes"], recomputed["workspace_bytes"])
+        self.assertGreater(recomputed["workspace_bytes"], forward["workspace_bytes"])
+        self.assertAlmostEqual(recomputed["gflops"] * recomputed["ms_median"],
+                               step["gflops"] * step["ms_median"], delta=1e-3)
         self.assertGreater(step["gflops"] * step["ms_median"],
                            forward["gflops"] * forward["ms_median"])
 

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -184,6 +185,19 @@ class Finetune(FinetuneTest):
             self.assertAlmostEqual(self.eval(folder=self.path(folder))["loss"],
                                    self.evaluations(self.path(folder))[-1]["dev_loss"], places=6)
         self.assertTrue((self.path("11") / "layer_norms.safetensors").exists())
+
+    def test_layers_run_again_give_the_same_adapters_in_less_memory(self):
+        kept, again = self.path("kept"), self.path("again")
+        bytes_of = {}
+        for folder, options in (kept, []), (again, ["--recompute"]):
+            result = self.run_program(*self.command("--epochs", 1, "--dropout", "0.3", *options,
+                                                    folder=folder))
+            self.assertEqual(result.returncode, 0, result.stderr)
+            memory = re.search(r"\((\d+) bytes a token\)", result.stderr)
+            bytes_of[folder] = int(memory.group(1))
+        for name in "adapter.safetensors", "model_head.safetensors":
+            self.assertEqual((kept / name).read_bytes(), (again / name).read_bytes(), name)
+        self.assertLess(bytes_of[again], bytes_of[kept])
 
     def test_a_bound_on_lengths_is_minded(self):
         self.finetune("--max-length", 4)
