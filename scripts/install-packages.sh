@@ -14,7 +14,7 @@ build='gcc meson ninja-build pkg-config python3 opencl-headers ocl-icd-opencl-de
        libjansson-dev libzip-dev libxxhash-dev libutf8proc-dev librandom123-dev libc6-dev'
 run='pocl-opencl-icd'
 model='python3-pip ca-certificates'
-test='pocl-opencl-icd libcriterion-dev g++ binutils clang libclang-rt-dev oclgrind gcovr mandoc'
+test='pocl-opencl-icd mesa-opencl-icd libcriterion-dev g++ binutils clang libclang-rt-dev oclgrind gcovr mandoc'
 
 has_driver()
 {

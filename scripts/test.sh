@@ -13,6 +13,7 @@
 #   tsan       the tests with threads under ThreadSanitizer
 #   coverage   all but the suite `long`; lines and branches of src that they reach
 #   oclgrind   every kernel in a simulated device that finds bad accesses, races and API misuse
+#   rusticl    adapters and golden data by both plans of the engine fused on Mesa's OpenCL, where that is there
 #   kernels    every kernel through clang's OpenCL front end, and its code for GPUs
 #   install    the examples against an installed library, found by pkg-config
 #   fuzz       the readers of files, for a few seconds each
@@ -25,7 +26,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-every_check='gcc clang asan tsan coverage oclgrind kernels install fuzz'
+every_check='gcc clang asan tsan coverage oclgrind rusticl kernels install fuzz'
 usage() { sed -n '3,/^set/{/^set/d;s/^# \{0,1\}//;p}' scripts/test.sh; }
 
 passed=0
@@ -152,6 +153,25 @@ check_oclgrind()
     sed -n 's/^.*\(kernel\|ADCL_KERNEL\) void \(adcl_[a-z0-9_]*\)(.*/\2/p' cl/*.cl | sort -u |
         diff - <(grep "^adcl_" build/launched.txt | sort -u) || status=1
     verdict $status 'every kernel was launched'
+}
+
+# A second implementation, with another compiler and another scheduler than POCL's: one process for each plan.
+check_rusticl()
+{
+    local icd=/etc/OpenCL/vendors/rusticl.icd plan status=0
+    [ -f "$icd" ] || { echo "skipped: no $icd (package mesa-opencl-icd, from Debian 12 on)"; return; }
+    CC=gcc build gcc || { verdict 1 'build of gcc'; return; }
+    for plan in cpu gpu; do
+        (
+            export OCL_ICD_VENDORS=$icd RUSTICL_ENABLE=llvmpipe ADCL_FUSED_PLAN=$plan
+            export ADCL_TEST_DATA=$PWD/tests/golden ADCL_CACHE_DIR=$PWD/build/no-cache
+            build/gcc/tests/test_adapter &&
+                build/gcc/tests/test_pass --filter 'adapter_pass/of_engine_fused_matches_golden*'
+        ) >"build/rusticl-$plan.log" 2>&1 &
+    done
+    for plan in cpu gpu; do wait -n || status=1; done
+    [ $status -eq 0 ] || tail -n 30 build/rusticl-*.log
+    verdict $status 'both plans of the engine fused compute the same on rusticl'
 }
 
 check_kernels()
