@@ -325,8 +325,8 @@ class Workers(unittest.TestCase):
     def setUp(self):
         self.machine = contestants.Machine(1)
 
-    def start(self, body, **options):
-        one = contestants.Worker("Fake", fake(body), self.machine, **options)
+    def start(self, body):
+        one = contestants.Worker("Fake", fake(body), self.machine)
         self.addCleanup(one.close)
         return one
 
@@ -358,7 +358,8 @@ class Workers(unittest.TestCase):
         dead = self.start(greeting + 'sys.exit("it broke")')
         for _ in range(2):
             self.assertIn("status 1: it broke", dead.measure(SHAPE, ["forward"], 1)["forward"])
-        hung = self.start(greeting + "time.sleep(600)", answer_seconds=1)
+        hung = self.start(greeting + "time.sleep(600)")
+        hung.answer_seconds = 1  # Not before: on a busy machine Python alone takes that long.
         self.assertIn("no answer", hung.measure(SHAPE, ["forward"], 1)["forward"])
 
     def test_the_python_worker_warms_up_and_repeats(self):

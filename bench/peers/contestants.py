@@ -47,8 +47,8 @@ class Machine:
 class Worker:
     """A peer, speaking the protocol of worker.py."""
 
-    def __init__(self, title, command, machine, whole=True, answer_seconds=ANSWER_SECONDS):
-        self.answer_seconds = answer_seconds
+    def __init__(self, title, command, machine, whole=True):
+        self.answer_seconds = ANSWER_SECONDS
         self.said = b""
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
