@@ -47,16 +47,14 @@ typedef float REAL;
 typedef int INTEGER;
 #define ADCL_LOAD(p) (*(p))
 #define ADCL_STORE(value, p) (*(p) = (value))
-#define ADCL_TO_INTEGER convert_int_rte
-#define ADCL_TO_REAL convert_float
+#define ADCL_AS_INTEGER as_int
 #define ADCL_AS_REAL as_float
 #else
 typedef ADCL_PASTE(float, ADCL_WIDTH) REAL;
 typedef ADCL_PASTE(int, ADCL_WIDTH) INTEGER;
 #define ADCL_LOAD(p) ADCL_PASTE(vload, ADCL_WIDTH)(0, p)
 #define ADCL_STORE(value, p) ADCL_PASTE(vstore, ADCL_WIDTH)(value, 0, p)
-#define ADCL_TO_INTEGER ADCL_PASTE(ADCL_PASTE(convert_int, ADCL_WIDTH), _rte)
-#define ADCL_TO_REAL ADCL_PASTE(convert_float, ADCL_WIDTH)
+#define ADCL_AS_INTEGER ADCL_PASTE(as_int, ADCL_WIDTH)
 #define ADCL_AS_REAL ADCL_PASTE(as_float, ADCL_WIDTH)
 #endif
 
@@ -65,11 +63,17 @@ typedef ADCL_PASTE(int, ADCL_WIDTH) INTEGER;
 
 /* ---- exponentials ----------------------------------------------------------------------------- */
 
+/* Next to 1.5·2²³ floats are whole numbers: a sum with it is rounded to one, which its last bits are. Drivers take
+ * twenty instructions to round a vector. */
+#define ADCL_ROUNDER 12582912.0f
+#define ADCL_ROUNDER_BITS 0x4B400000
+
 /* x = n·ln 2 + r with |r| <= ln 2 / 2, for x in [−104, 89]; returns exp(r) − 1. */
 REAL adcl_reduced_expm1(REAL x, INTEGER *n)
 {
-    *n = ADCL_TO_INTEGER(x * 1.44269504f);
-    REAL whole = ADCL_TO_REAL(*n);
+    REAL rounded = x * 1.44269504f + ADCL_ROUNDER;
+    *n = ADCL_AS_INTEGER(rounded) - ADCL_ROUNDER_BITS;
+    REAL whole = rounded - ADCL_ROUNDER;
     REAL r = x - whole * 0.693359375f; /* exact: ln 2 in two parts */
     r = r + whole * 2.12194440e-4f;
     REAL p = r * 0.00139012781f + 0.00836316217f;

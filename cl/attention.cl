@@ -4,7 +4,7 @@
  *      qkv (T, 3·D): row t holds q, k, v of token t, head h in columns h·d … h·d + d − 1 of each.
  *
  *              keys of the sequence, in order ──►
- *      WIDTH queries (or, for dk and dv, keys), one in each lane of a vector:
+ *      WIDTH queries (or, for dk and dv, keys), one in each lane of a vector of two that the device takes:
  *              s = Σ q·k / √d      p = exp(s − m)      out = Σ p·v / Σ p
  *
  * T tokens, H heads, d columns of a head. A work-item takes one head and one block of at most WIDTH tokens of
@@ -41,10 +41,10 @@ adcl_block adcl_block_of(global const int *blocks, uint index)
     return (adcl_block){start, end, first, min(end - first, (uint)ADCL_WIDTH)};
 }
 
-/* Rows become columns, in three rounds of exchanges between pairs of vectors; or, for other widths than 8, one
- * by one through memory. */
-#if ADCL_WIDTH == 8
-void adcl_transpose_lanes(REAL *r)
+#define ADCL_SQUARE 8 /* columns that are turned at once, with as many lanes; WIDTH is 8 or 16 */
+
+/* Rows become columns, in three rounds of exchanges between pairs of vectors. */
+void adcl_turn_square(float8 *r)
 {
     float8 a[8], b[8];
     for (uint i = 0; i < 8; i += 2) {
@@ -63,19 +63,32 @@ void adcl_transpose_lanes(REAL *r)
         r[i + 4] = (float8)(b[i].hi, b[i + 4].hi);
     }
 }
-#else
-void adcl_transpose_lanes(REAL *r)
-{
-    float from[ADCL_WIDTH][ADCL_WIDTH], to[ADCL_WIDTH][ADCL_WIDTH];
-    for (uint i = 0; i < ADCL_WIDTH; i++) ADCL_STORE(r[i], from[i]);
-    for (uint i = 0; i < ADCL_WIDTH; i++)
-        for (uint j = 0; j < ADCL_WIDTH; j++) to[j][i] = from[i][j];
-    for (uint i = 0; i < ADCL_WIDTH; i++) r[i] = ADCL_LOAD(to[i]);
-}
-#endif
 
-/* Columns of a head that are taken as whole vectors of a row; the others one by one. */
-#define ADCL_WHOLE_COLS (ADCL_HEAD / ADCL_WIDTH * ADCL_WIDTH)
+/* lanes (SQUARE, WIDTH): SQUARE columns of the rows, from `col` on. */
+void adcl_take_columns(global const float *const *rows, uint col, float *lanes)
+{
+    for (uint first = 0; first < ADCL_WIDTH; first += ADCL_SQUARE) {
+        float8 r[ADCL_SQUARE];
+        for (uint i = 0; i < ADCL_SQUARE; i++) r[i] = vload8(0, rows[first + i] + col);
+        adcl_turn_square(r);
+        for (uint i = 0; i < ADCL_SQUARE; i++) vstore8(r[i], 0, lanes + i * ADCL_WIDTH + first);
+    }
+}
+
+/* The other way, for `count` rows. */
+void adcl_put_columns(const float *lanes, uint count, global float *rows, ulong stride)
+{
+    for (uint first = 0; first < count; first += ADCL_SQUARE) {
+        float8 r[ADCL_SQUARE];
+        for (uint i = 0; i < ADCL_SQUARE; i++) r[i] = vload8(0, lanes + i * ADCL_WIDTH + first);
+        adcl_turn_square(r);
+        for (uint i = 0; i < ADCL_SQUARE && first + i < count; i++)
+            vstore8(r[i], 0, rows + (first + i) * stride);
+    }
+}
+
+/* Columns of a head that are taken SQUARE at a time; the others one by one. */
+#define ADCL_WHOLE_COLS (ADCL_HEAD / ADCL_SQUARE * ADCL_SQUARE)
 
 /* Columns of the block's tokens, transposed: lane i of out[c] is column c of token first + i. Lanes without a
  * token have the last one's. */
@@ -84,15 +97,20 @@ void adcl_take_lanes(adcl_block b, global const float *matrix, ulong stride, REA
     global const float *rows[ADCL_WIDTH];
     for (uint i = 0; i < ADCL_WIDTH; i++)
         rows[i] = matrix + (b.first + min(i, b.count - 1)) * stride;
-    for (uint c = 0; c < ADCL_WHOLE_COLS; c += ADCL_WIDTH) {
-        for (uint i = 0; i < ADCL_WIDTH; i++) out[c + i] = ADCL_LOAD(rows[i] + c);
-        adcl_transpose_lanes(out + c);
-    }
-    for (uint c = ADCL_WHOLE_COLS; c < ADCL_HEAD; c++) {
-        float lanes[ADCL_WIDTH];
-        for (uint i = 0; i < ADCL_WIDTH; i++) lanes[i] = rows[i][c];
-        out[c] = ADCL_LOAD(lanes);
-    }
+    for (uint c = 0; c < ADCL_WHOLE_COLS; c += ADCL_SQUARE)
+        adcl_take_columns(rows, c, (float *)(out + c));
+    for (uint c = ADCL_WHOLE_COLS; c < ADCL_HEAD; c++)
+        for (uint i = 0; i < ADCL_WIDTH; i++) ((float *)(out + c))[i] = rows[i][c];
+}
+
+/* The other way. */
+void adcl_put_lanes(adcl_block b, const REAL *columns, global float *matrix, ulong stride)
+{
+    global float *rows = matrix + b.first * stride;
+    for (uint c = 0; c < ADCL_WHOLE_COLS; c += ADCL_SQUARE)
+        adcl_put_columns((const float *)(columns + c), b.count, rows + c, stride);
+    for (uint c = ADCL_WHOLE_COLS; c < ADCL_HEAD; c++)
+        for (uint i = 0; i < b.count; i++) rows[i * stride + c] = ((const float *)(columns + c))[i];
 }
 
 REAL adcl_take_lane_numbers(adcl_block b, global const float *numbers, ulong stride)
@@ -101,21 +119,6 @@ REAL adcl_take_lane_numbers(adcl_block b, global const float *numbers, ulong str
     for (uint i = 0; i < ADCL_WIDTH; i++)
         lanes[i] = numbers[(b.first + min(i, b.count - 1)) * stride];
     return ADCL_LOAD(lanes);
-}
-
-/* The other way; `columns` is used up. */
-void adcl_put_lanes(adcl_block b, REAL *columns, global float *matrix, ulong stride)
-{
-    global float *rows = matrix + b.first * stride;
-    for (uint c = 0; c < ADCL_WHOLE_COLS; c += ADCL_WIDTH) {
-        adcl_transpose_lanes(columns + c);
-        for (uint i = 0; i < b.count; i++) ADCL_STORE(columns[c + i], rows + i * stride + c);
-    }
-    for (uint c = ADCL_WHOLE_COLS; c < ADCL_HEAD; c++) {
-        float lanes[ADCL_WIDTH];
-        ADCL_STORE(columns[c], lanes);
-        for (uint i = 0; i < b.count; i++) rows[i * stride + c] = lanes[i];
-    }
 }
 
 void adcl_put_lane_numbers(adcl_block b, REAL value, global float *numbers, ulong stride)
@@ -141,22 +144,16 @@ void adcl_take_rows(global const float *head, ulong stride, uint first, uint cou
     ADCL_EACH_KEY(j) rows->of[j] = head + (first + min(j, count - 1)) * stride;
 }
 
-/* dots[j] = Σ columns·(row j), in two sums, which do not wait for each other. */
+/* dots[j] = Σ columns·(row j). */
 void adcl_dot_lanes(const REAL *columns, const adcl_rows *rows, REAL *dots)
 {
-    REAL even[ADCL_KEYS], odd[ADCL_KEYS];
-    ADCL_EACH_KEY(j) even[j] = odd[j] = (REAL)(0.0f);
-    for (uint c = 0; c + 1 < ADCL_HEAD; c += 2) {
-        const REAL first = columns[c], second = columns[c + 1];
-        ADCL_EACH_KEY(j) {
-            even[j] += first * rows->of[j][c];
-            odd[j] += second * rows->of[j][c + 1];
-        }
+    REAL sums[ADCL_KEYS];
+    ADCL_EACH_KEY(j) sums[j] = (REAL)(0.0f);
+    for (uint c = 0; c < ADCL_HEAD; c++) {
+        const REAL column = columns[c];
+        ADCL_EACH_KEY(j) sums[j] += column * rows->of[j][c];
     }
-    ADCL_EACH_KEY(j) {
-        if (ADCL_HEAD % 2) even[j] += columns[ADCL_HEAD - 1] * rows->of[j][ADCL_HEAD - 1];
-        dots[j] = even[j] + odd[j];
-    }
+    ADCL_EACH_KEY(j) dots[j] = sums[j];
 }
 
 /* columns = own·columns + Σ factors[j]·(row j), j by j. */
@@ -237,7 +234,7 @@ kernel void adcl_attention_fwd(global const float *qkv, ulong qkv_offset, ulong 
         adcl_dot_lanes(q, &k, p);
         ADCL_EACH_KEY(j) {
             p[j] *= scale;
-            largest = fmax(largest, p[j]); /* a key that is taken again changes nothing here, */
+            largest = ADCL_PICK(p[j] > largest, p[j], largest); /* a key taken again changes nothing here, */
         }
         REAL shrink = adcl_exp(before - largest);
         total *= shrink;

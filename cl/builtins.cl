@@ -34,8 +34,6 @@ ADCL_BUILTIN float tanh(float);
     ADCL_BUILTIN float##n log1p(float##n);                                                         \
     ADCL_BUILTIN float##n mad(float##n, float##n, float##n);                                       \
     ADCL_BUILTIN float##n sqrt(float##n);                                                          \
-    ADCL_BUILTIN float##n convert_float##n(int##n);                                                \
-    ADCL_BUILTIN int##n convert_int##n##_rte(float##n);                                            \
     ADCL_BUILTIN uint##n convert_uint##n(ulong##n);                                               \
     ADCL_BUILTIN ulong##n convert_ulong##n(uint##n);
 

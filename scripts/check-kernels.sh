@@ -76,7 +76,7 @@ tiles() # the tiles of the GPU plan, as options
 programs() # lines of FILE VARIANT OPTION…
 {
     for file in cl/*.cl; do
-        case $file in cl/builtins.cl | cl/common.cl | cl/activation_math.cl | cl/cpu_tile.cl | cl/fused_gpu_tile.cl) continue ;; esac
+        case $file in cl/attention.cl | cl/builtins.cl | cl/common.cl | cl/activation_math.cl | cl/cpu_tile.cl | cl/fused_gpu_tile.cl) continue ;; esac
         for variant in $(variants "$file"); do echo "$file $variant"; done
     done
     for width in 1 4 8 16; do
@@ -88,7 +88,7 @@ programs() # lines of FILE VARIANT OPTION…
         echo "cl/layer_norm.cl 0 -DADCL_WIDTH=$width"
     done
     for head in 1 3 32 64; do
-        for width in 4 8; do
+        for width in 8 16; do
             echo "cl/attention.cl 0 -DADCL_WIDTH=$width -DADCL_HEAD=$head -DADCL_DROPOUT=0"
             echo "cl/attention.cl 0 -DADCL_WIDTH=$width -DADCL_HEAD=$head -DADCL_DROPOUT=1"
         done

@@ -162,10 +162,10 @@ static void check_pass(adcl_context *ctx, size_t heads, size_t head_size, float 
 /* Scores near 1 are off by some 1e-7, and so are shares of them; sums of 31 of those, by 1e-6. */
 static const double tolerance_near_1 = 5e-6;
 
-Test(attention, matches_plain_c_forward_and_backward_in_blocks_of_8, .timeout = 300)
+Test(attention, matches_plain_c_forward_and_backward_in_blocks_of_16, .timeout = 300)
 {
     adcl_context *ctx = adcl_test_context_create();
-    ctx->family->vector_width = 16; /* more than 8 are never taken */
+    ctx->family->vector_width = 16; /* more than 16 tokens are never taken */
     check_pass(ctx, 3, 1, 1.0f, tolerance_near_1);
     check_pass(ctx, 1, 3, 1.0f, tolerance_near_1);
     check_pass(ctx, 3, 32, 1.0f, tolerance_near_1);
@@ -173,7 +173,7 @@ Test(attention, matches_plain_c_forward_and_backward_in_blocks_of_8, .timeout = 
     adcl_context_destroy(&ctx);
 }
 
-Test(attention, matches_plain_c_forward_and_backward_in_blocks_of_4, .timeout = 300)
+Test(attention, matches_plain_c_forward_and_backward_in_blocks_of_8, .timeout = 300)
 {
     adcl_context *ctx = adcl_test_context_create();
     ctx->family->vector_width = 1; /* also of devices without vectors */

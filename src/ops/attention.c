@@ -8,14 +8,15 @@
 #include <stdio.h>
 
 /* More lanes than this would mostly be empty: many sequences have a dozen tokens. */
-enum { WIDEST = 8 };
+enum { WIDEST = 16 };
 
 adcl__attention adcl__attention_describe(const adcl_context *ctx, size_t heads, size_t head_size,
                                          size_t longest)
 {
     return (adcl__attention){.heads = heads,
                              .head_size = head_size,
-                             .width = adcl__least(adcl__widest_vector(ctx), WIDEST),
+                             /* Two vectors: a number of a key serves both. */
+                             .width = adcl__least(2 * adcl__widest_vector(ctx), WIDEST),
                              .longest = longest};
 }
 
