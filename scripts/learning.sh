@@ -1,13 +1,17 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Trains adapters on tasks with three seeds each and prints a table of what they reach on texts that
 # they were not trained on: where the figures in docs/learning.md come from. A task is a folder with
 # train.tsv, dev.tsv and, where classes have names, meta.json. Run scripts/quickstart.sh first: it builds.
 #
-#   usage: scripts/learning.sh FOLDER… [-- OPTION…]     options for adapter-cl finetune
+#   usage: scripts/learning.sh FOLDER[:N]… [-- OPTION…]
+#
+#   N        only the first N texts of train.tsv
+#   OPTION   for adapter-cl finetune
 #
 #   scripts/learning.sh data/banking77-text -- --epochs 3
-set -eu
+#   scripts/learning.sh sst2:8000 -- --epochs 2
+set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cl=$root/build/release/src/cli/adapter-cl
@@ -24,12 +28,15 @@ case ${1:-} in
 esac
 [ -x "$cl" ] || { echo "$cl is missing: run scripts/quickstart.sh first" >&2; exit 1; }
 
-tasks=
+tasks=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    folder=$1
+    if [[ $1 =~ ^(.*):([0-9]+)$ ]]; then folder=${BASH_REMATCH[1]}; fi
     for file in train.tsv dev.tsv; do
-        [ -f "$1/$file" ] || { echo "learning.sh: $1: expected a folder with $file" >&2; exit 1; }
+        [ -f "$folder/$file" ] ||
+            { echo "learning.sh: $folder: expected a folder with $file" >&2; exit 1; }
     done
-    tasks="$tasks $1"
+    tasks+=("$1")
     shift
 done
 [ $# -eq 0 ] || shift
@@ -50,22 +57,30 @@ metric() # FOLDER
 }
 
 # The parameters after the last epoch: choosing the best one on the same texts would flatter it.
-result() # FOLDER SEED OPTION…
+result() # FOLDER TRAIN.tsv SEED OPTION…
 {
-    folder=$1
-    seed=$2
-    shift 2
-    "$cl" finetune --model "$model" --train "$folder/train.tsv" --dev "$folder/dev.tsv" \
+    local folder=$1 train=$2 seed=$3
+    shift 3
+    "$cl" finetune --model "$model" --train "$train" --dev "$folder/dev.tsv" \
         --seed "$seed" --keep last --quiet --force -o "$run" "$@" >/dev/null
     sed -n "\$s/.*\"$(metric "$folder")\":\([-0-9.e]*\).*/\1/p" "$run/log.jsonl"
 }
 
 echo '| task | figure | seed 0 | seed 1 | seed 2 | mean |'
 echo '|---|---|---|---|---|---|'
-for task in $tasks; do
-    line="| $(basename "$task") | $(metric "$task" | sed 's/^dev_//') |"
+for task in "${tasks[@]}"; do
+    folder=$task train=$task/train.tsv name=$(basename "$task")
+    if [[ $task =~ ^(.*):([0-9]+)$ ]]; then
+        folder=${BASH_REMATCH[1]} train=$run-texts/train.tsv
+        name="$(basename "$folder"), the first ${BASH_REMATCH[2]} texts"
+        rm -rf "$run-texts"
+        mkdir "$run-texts"
+        head -n $((BASH_REMATCH[2] + 1)) "$folder/train.tsv" >"$train" # and the header
+        if [ -f "$folder/meta.json" ]; then cp "$folder/meta.json" "$run-texts"; fi
+    fi
+    line="| $name | $(metric "$folder" | sed 's/^dev_//') |"
     for seed in 0 1 2; do
-        line="$line $(result "$task" $seed "$@") |"
+        line="$line $(result "$folder" "$train" $seed "$@") |"
     done
     echo "$line" |
         awk -F'|' '{ printf "|%s|%s| %.4f | %.4f | %.4f | %.4f |\n",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "encoder/adapter_folder.h"
 #include "support/files.h"
+#include "support/random_model.h"
 #include "support/tensors.h"
 
 #include <adapter_cl/adapter_folder.h>
@@ -93,36 +94,18 @@ static void change(const char *file, const char *from, const char *to)
 
 /* ---- two sets of the same bits ---------------------------------------------------------------*/
 
-typedef struct array_list {
-    char names[200][64];
-    const float *values[200];
-    size_t counts[200], rows[200];
-    size_t count;
-} array_list;
-
-static adcl_status add_array(void *user, const char *name, float **values, size_t rows, size_t cols)
-{
-    array_list *list = user;
-    cr_assert_lt(list->count, 200);
-    snprintf(list->names[list->count], sizeof list->names[0], "%s", name);
-    list->values[list->count] = *values;
-    list->rows[list->count] = rows;
-    list->counts[list->count++] = rows * cols;
-    return ADCL_OK;
-}
-
 static void expect_equal_sets(adcl__host_set *a, adcl__host_set *b)
 {
-    static array_list left, right;
-    left.count = right.count = 0;
-    cr_assert_eq(adcl__host_set_each(a, add_array, &left), ADCL_OK);
-    cr_assert_eq(adcl__host_set_each(b, add_array, &right), ADCL_OK);
+    adcl_test_arrays left, right;
+    adcl_test_list_arrays(a, &left);
+    adcl_test_list_arrays(b, &right);
     cr_assert_eq(left.count, right.count);
     for (size_t i = 0; i < left.count; i++) {
-        cr_expect_str_eq(left.names[i], right.names[i]);
-        cr_assert_eq(left.counts[i], right.counts[i]);
-        cr_expect(memcmp(left.values[i], right.values[i], left.counts[i] * sizeof(float)) == 0,
-                  "%s differs", left.names[i]);
+        const adcl_test_array *l = &left.at[i], *r = &right.at[i];
+        cr_expect_str_eq(l->name, r->name);
+        cr_assert(l->rows == r->rows && l->cols == r->cols, "%s", l->name);
+        cr_expect(memcmp(l->values, r->values, l->rows * l->cols * sizeof(float)) == 0, "%s differs",
+                  l->name);
     }
 }
 
@@ -631,101 +614,6 @@ Test(adapter_folder_refuses, tensors_that_do_not_fit)
     t.entries[t.count++].name = up + strlen("bert.");
     adcl_test_tensors_save(&t, to);
     expect_refused(ADCL_ERR_FORMAT, "expected no tensor of that name");
-}
-
-/* ---- sets ------------------------------------------------------------------------------------*/
-
-Test(host_set, has_every_array_in_one_order)
-{
-    static array_list list;
-    static const char *const first[] = {
-        "embeddings.norm.weight", "embeddings.norm.bias",
-        "layer.0.attention.norm_before.weight", "layer.0.attention.norm_before.bias",
-        "layer.0.attention.down.kernel", "layer.0.attention.down.bias",
-        "layer.0.attention.up.kernel", "layer.0.attention.up.bias", "layer.0.attention.scaling",
-        "layer.0.attention.gate.kernel", "layer.0.attention.gate.bias",
-        "layer.0.attention.norm_after.weight", "layer.0.attention.norm_after.bias",
-        "layer.0.attention.norm.weight", "layer.0.attention.norm.bias",
-        "layer.0.output.norm_before.weight"};
-    adcl__model_config model = {.hidden_size = 32, .layers = 2};
-    adcl_adapter_set_params p;
-    cr_assert_eq(adcl_adapter_set_preset("houlsby", &p, &error), ADCL_OK);
-    p.ln_before = p.ln_after = p.gated = p.train_layer_norms = 1;
-    p.scaling_kind = ADCL_SCALING_CHANNEL;
-    p.labels = 3;
-    cr_assert_eq(adcl__host_set_create(&set, &model, &p, &error), ADCL_OK, "%s", error.message);
-    cr_assert_eq(adcl__host_set_each(&set, add_array, &list), ADCL_OK);
-    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
-        cr_expect_str_eq(list.names[i], first[i]);
-    cr_expect_eq(list.count, 2 + 4 * (11 + 2) + 4);
-    cr_expect_str_eq(list.names[list.count - 1], "head.1.bias");
-    cr_expect_eq(list.rows[4], 32);
-    cr_expect_eq(list.counts[4], 32 * 2);
-    cr_expect_eq(list.counts[8], 32);
-    cr_expect_eq(list.counts[list.count - 1], 3);
-    for (size_t i = 0; i < list.count; i++) cr_expect_eq(list.values[i][list.counts[i] - 1], 0.0f);
-    adcl__host_set_release(&set);
-}
-
-Test(host_set, presets_are_adapterhubs)
-{
-    adcl_adapter_set_params p;
-    cr_assert_eq(adcl_adapter_set_preset("houlsby", &p, &error), ADCL_OK);
-    cr_expect(p.attention_adapters && p.output_adapters && !p.original_ln_before &&
-              p.original_ln_after && p.activation == ADCL_ACTIVATION_SILU &&
-              p.reduction_factor == 16 && p.init == ADCL_INIT_BERT);
-    cr_assert_eq(adcl_adapter_set_preset("pfeiffer", &p, &error), ADCL_OK);
-    cr_expect(!p.attention_adapters && p.output_adapters && p.original_ln_before &&
-              p.activation == ADCL_ACTIVATION_RELU && p.residual == ADCL_RESIDUAL_BEFORE_LN);
-    cr_assert_eq(adcl_adapter_set_preset("parallel", &p, &error), ADCL_OK);
-    cr_expect(p.parallel && p.scaling == 4 && p.reduction_factor == 2 && p.init == ADCL_INIT_MAM);
-    cr_assert_eq(adcl_adapter_set_preset("none", &p, &error), ADCL_OK);
-    cr_expect(p.head_only);
-    cr_expect_eq(adcl_adapter_set_preset("lora", &p, &error), ADCL_ERR_NOT_FOUND);
-    cr_expect(strstr(error.message, "houlsby, pfeiffer, parallel, none") != NULL);
-    cr_expect_eq(adcl_adapter_set_preset(NULL, &p, &error), ADCL_ERR_INVALID_ARGUMENT);
-    cr_expect_eq(adcl_adapter_set_preset("none", NULL, &error), ADCL_ERR_INVALID_ARGUMENT);
-}
-
-Test(host_set, params_that_contradict_are_refused)
-{
-    static const char *const twice[] = {"a", "b", "a"}, *const none[] = {"a", NULL, "b"};
-    static const size_t far[] = {2};
-    adcl__model_config model = {.hidden_size = 32, .layers = 2};
-    adcl_adapter_set_params good;
-    cr_assert_eq(adcl_adapter_set_preset("houlsby", &good, &error), ADCL_OK);
-    good.labels = 3;
-#define BAD(number, ...) case number: p = good; __VA_ARGS__; break
-    for (int i = 0; i < 19; i++) {
-        adcl_adapter_set_params p = good;
-        adcl_status status = ADCL_ERR_INVALID_ARGUMENT;
-        switch (i) {
-            BAD(0, p.struct_size = 0);
-            BAD(1, p.name = "a.b");
-            BAD(2, p.name = "");
-            BAD(3, p.name = "\xff");
-            BAD(4, p.reduction_factor = -1);
-            BAD(5, p.reduction_factor = NAN);
-            BAD(6, p.reduction_factor = 1e-30f; status = ADCL_ERR_SIZE_OVERFLOW);
-            BAD(7, p.leave_out = far; p.leave_out_count = 1);
-            BAD(8, p.leave_out_count = 1);
-            BAD(9, p.scaling = INFINITY);
-            BAD(10, p.dropout = 1);
-            BAD(11, p.head_dropout = -0.5f);
-            BAD(12, p.head_layers = 3);
-            BAD(13, p.label_names = twice);
-            BAD(14, p.label_names = none);
-            BAD(15, p.head_only = 1; p.labels = 0);
-            BAD(16, p.attention_adapters = p.output_adapters = 0);
-            BAD(17, p.residual = ADCL_RESIDUAL_POST_ADD);
-            BAD(18, p.activation = ADCL_ACTIVATION_LOG_SUMEXP);
-        }
-        cr_expect_eq(adcl__host_set_create(&set, &model, &p, &error), status, "case %d: %s", i,
-                     error.message);
-        cr_expect_null(set.layer);
-    }
-#undef BAD
-    cr_expect_eq(adcl__host_set_create(&set, &model, NULL, &error), ADCL_ERR_INVALID_ARGUMENT);
 }
 
 /* ---- the public object -----------------------------------------------------------------------*/

@@ -9,8 +9,9 @@
  *     usage: test_faults opencl|memory once|lasting
  *
  * A plain program: leaks of host memory are LeakSanitizer's, which Criterion keeps from being seen. */
-#define _POSIX_C_SOURCE 200809L /* glob, mkdir, rmdir */
+#define _POSIX_C_SOURCE 200809L /* glob */
 #include "faults/memory_faults.h"
+#include "faults/model_folder.h"
 #include "faults/opencl_faults.h"
 
 #include "encoder/adapter_folder.h"
@@ -25,8 +26,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { ROWS = 5, HIDDEN = 12, BOTTLENECK = 3, CLASSES = 4, TEXTS = 2 };
 
@@ -709,97 +708,6 @@ static size_t remove_folder(const char *path)
     return count;
 }
 
-/* ---- the model's folder -----------------------------------------------------------------------*/
-
-static const char *const model_files[][2] = {
-    {"vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\n##a\n"},
-    {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"9\": {\"content\": \"A\"}}}"},
-    {"tokenizer.json",
-     "{\"model\": {\"vocab\": {}}, \"normalizer\": {\"type\": \"BertNormalizer\"}, "
-     "\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}}"},
-    {"added_tokens.json", "{\"b\": 10}"},
-    {"config.json", "{\"model_type\": \"bert\", \"vocab_size\": 11, \"hidden_size\": 8, "
-                    "\"num_hidden_layers\": 1, \"num_attention_heads\": 1, "
-                    "\"intermediate_size\": 8, \"max_position_embeddings\": 8}"},
-};
-
-static const char *model_file(size_t i)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", model_path, model_files[i][0]);
-    return path;
-}
-
-/* The tensors of a model of one layer, sizes as in config.json above; rows 0: a vector. */
-static const struct {
-    const char *name;
-    size_t rows, cols;
-} model_tensors[] = {
-    {"embeddings.word_embeddings.weight", 11, 8},
-    {"embeddings.position_embeddings.weight", 8, 8},
-    {"embeddings.token_type_embeddings.weight", 2, 8},
-    {"embeddings.LayerNorm.weight", 0, 8},
-    {"embeddings.LayerNorm.bias", 0, 8},
-#define DENSE(name) {"encoder.layer.0." name ".weight", 8, 8}, {"encoder.layer.0." name ".bias", 0, 8}
-#define NORM(name) {"encoder.layer.0." name ".weight", 0, 8}, {"encoder.layer.0." name ".bias", 0, 8}
-    DENSE("attention.self.query"),
-    DENSE("attention.self.key"),
-    DENSE("attention.self.value"),
-    DENSE("attention.output.dense"),
-    NORM("attention.output.LayerNorm"),
-    DENSE("intermediate.dense"),
-    DENSE("output.dense"),
-    NORM("output.LayerNorm"),
-};
-
-#define MODEL_TENSORS (sizeof model_tensors / sizeof model_tensors[0])
-
-static const char *weights_file(void)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/model.safetensors", model_path);
-    return path;
-}
-
-/* All tensors have numbers of the same memory. */
-static void make_weights(void)
-{
-    static float numbers[11 * 8];
-    static adcl_safetensors_entry entries[MODEL_TENSORS];
-    static size_t shapes[MODEL_TENSORS][2];
-    adcl_error error;
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        numbers[i] = (float)(i % 7) / 8.0f - 0.25f;
-    for (size_t i = 0; i < MODEL_TENSORS; i++) {
-        size_t rows = model_tensors[i].rows, cols = model_tensors[i].cols;
-        shapes[i][0] = rows > 0 ? rows : cols;
-        shapes[i][1] = cols;
-        entries[i] = (adcl_safetensors_entry){model_tensors[i].name, ADCL_F32, rows > 0 ? 2 : 1,
-                                              shapes[i], numbers,
-                                              (rows > 0 ? rows : 1) * cols * sizeof(float)};
-    }
-    require(adcl_safetensors_save(weights_file(), entries, MODEL_TENSORS, NULL, 0, &error) ==
-                ADCL_OK, "%s", error.message);
-}
-
-static void make_model(void)
-{
-    mkdir(model_path, 0777);
-    make_weights();
-    for (size_t i = 0; i < sizeof model_files / sizeof model_files[0]; i++) {
-        FILE *file = fopen(model_file(i), "w");
-        require(file != NULL && fputs(model_files[i][1], file) >= 0 && fclose(file) == 0,
-                "%s cannot be written", model_file(i));
-    }
-}
-
-static void remove_model(void)
-{
-    for (size_t i = 0; i < sizeof model_files / sizeof model_files[0]; i++) remove(model_file(i));
-    remove(weights_file());
-    rmdir(model_path);
-}
-
 int main(int argc, char **argv)
 {
     require(argc == 3, "usage: test_faults opencl|memory once|lasting");
@@ -813,14 +721,14 @@ int main(int argc, char **argv)
     snprintf(native_path, sizeof native_path, "faults-%s-%d.native", faults->what, lasting);
     snprintf(folder_path, sizeof folder_path, "faults-%s-%d.folder", faults->what, lasting);
     snprintf(set_path, sizeof set_path, "faults-%s-%d.set", faults->what, lasting);
-    make_model();
+    require(model_folder_make(model_path), "%s cannot be written", model_path);
     remove_folder(cache_path); /* of a run that was killed */
     remove_folder(set_path);
     require_injectors();
     for (size_t s = 0; s < sizeof scenes / sizeof scenes[0]; s++)
         for (size_t i = scenes[s].first; i < scenes[s].count; i++)
             sweep(&scenes[s], i, faults, lasting);
-    remove_model();
+    model_folder_remove(model_path);
     remove(adapter_path);
     remove(checkpoint_path);
     remove(native_path);
