@@ -52,10 +52,7 @@ text_quickstart() # MODEL OPTION…
         "$(sed -n '$s/^accuracy //p' $runs/banking77.txt)"
     printf '  AdapterHub on PyTorch, two of three       0.912\n'
 
-    title "The saved adapters, measured again by a new process"
-    $cl eval --model "$model" $runs/banking77 $data/dev.tsv
-
-    title "Three questions"
+    title "Three questions to the saved adapters"
     $cl predict --model "$model" $runs/banking77 \
         'My new card should have been here a week ago, where is it?' \
         'Why do I have to pay extra for using a cash machine?' \
@@ -71,6 +68,8 @@ text_quickstart() # MODEL OPTION…
 How it learned, and what it confuses: $runs/banking77.html
 What was saved, in AdapterHub's form:
     $cl info $runs/banking77
+The saved adapters measured again:
+    $cl eval --model $model $runs/banking77 $data/dev.tsv
 Texts of your own, with a class before each:
     $cl finetune --model $model --train F.tsv --dev G.tsv -o FOLDER
 Texts as vectors:
