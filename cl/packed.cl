@@ -8,7 +8,7 @@
  *              for each block of BLOCK_ROWS rows, panel, part of K that stays in the nearest cache,
  *              and tile of ROWS rows:      sums += A·W      (k in the same order for every N)
  *
- *   value = sum + bias [+ own];  out = value,  act(value)  or  value ∘ act′(z)
+ *   value = sum + bias [+ own];  out = value,  act(value) [and slope = act′(value)]  or  value ∘ slope
  *
  * Known when the program is built: ADCL_WIDTH, ADCL_VARIANT (the activation). */
 
@@ -16,8 +16,8 @@
 #define ADCL_HAS_BIAS 1
 #define ADCL_HAS_OWN 2
 #define ADCL_ACTIVATES 4 /* out = act(value) */
-#define ADCL_KEEPS_Z 8   /* z = value, for backward */
-#define ADCL_TAKES_SLOPE 16 /* out = value ∘ act′(z) */
+#define ADCL_KEEPS_SLOPE 8 /* slope = act′(value), for backward */
+#define ADCL_TAKES_SLOPE 16 /* out = value ∘ slope */
 
 #define ADCL_BLOCK_ROWS (8 * ADCL_ROWS)
 #define ADCL_SIDE (64 / ADCL_PANEL_COLS) /* panels whose sums are written together: rows of 256 bytes */
@@ -73,23 +73,22 @@ typedef struct adcl_packed_output {
     global const float *bias; /* (1, M), filled up to whole panels */
     global const float *own;
     ulong own_stride;
-    global float *z;
-    ulong z_stride;
+    global float *slope;
+    ulong slope_stride;
     global float *out;
     ulong out_stride;
 } adcl_packed_output;
 
-/* The last step for WIDTH numbers, from column c on; *kept is what backward wants of it. */
-ADCL_INLINE REAL adcl_packed_value(const adcl_packed_output *o, REAL sum, REAL own, REAL z, uint c,
-                                   REAL *kept)
+/* The last step for WIDTH numbers, from column c on; *slope is taken, or made. */
+ADCL_INLINE REAL adcl_packed_value(const adcl_packed_output *o, REAL sum, REAL own, REAL *slope, uint c)
 {
     REAL value = sum;
     if (o->mode & ADCL_HAS_BIAS) value += ADCL_LOAD(o->bias + c);
     if (o->mode & ADCL_HAS_OWN) value += own;
-    *kept = value;
+    if (o->mode & ADCL_TAKES_SLOPE) return value * *slope;
 #if ADCL_ELEMENTWISE
+    if (o->mode & ADCL_KEEPS_SLOPE) *slope = adcl_act_slope(value);
     if (o->mode & ADCL_ACTIVATES) return adcl_act(value);
-    if (o->mode & ADCL_TAKES_SLOPE) return value * adcl_act_slope(z);
 #endif
     return value;
 }
@@ -98,17 +97,18 @@ ADCL_INLINE REAL adcl_packed_value(const adcl_packed_output *o, REAL sum, REAL o
 ADCL_INLINE void adcl_packed_write_rest(const adcl_packed_output *o, ulong i, REAL sum, uint c,
                                         uint count)
 {
-    float own[ADCL_WIDTH], z[ADCL_WIDTH], out[ADCL_WIDTH], keep[ADCL_WIDTH];
+    float own[ADCL_WIDTH], slopes[ADCL_WIDTH], out[ADCL_WIDTH], kept[ADCL_WIDTH];
     for (uint n = 0; n < ADCL_WIDTH; n++) {
         own[n] = n < count && (o->mode & ADCL_HAS_OWN) ? o->own[i * o->own_stride + c + n] : 0.0f;
-        z[n] = n < count && (o->mode & ADCL_TAKES_SLOPE) ? o->z[i * o->z_stride + c + n] : 0.0f;
+        slopes[n] =
+            n < count && (o->mode & ADCL_TAKES_SLOPE) ? o->slope[i * o->slope_stride + c + n] : 0.0f;
     }
-    REAL kept, value = adcl_packed_value(o, sum, ADCL_LOAD(own), ADCL_LOAD(z), c, &kept);
-    ADCL_STORE(value, out);
-    ADCL_STORE(kept, keep);
+    REAL slope = ADCL_LOAD(slopes);
+    ADCL_STORE(adcl_packed_value(o, sum, ADCL_LOAD(own), &slope, c), out);
+    ADCL_STORE(slope, kept);
     for (uint n = 0; n < count; n++) {
         o->out[i * o->out_stride + c + n] = out[n];
-        if (o->mode & ADCL_KEEPS_Z) o->z[i * o->z_stride + c + n] = keep[n];
+        if (o->mode & ADCL_KEEPS_SLOPE) o->slope[i * o->slope_stride + c + n] = kept[n];
     }
 }
 
@@ -134,11 +134,11 @@ ADCL_INLINE void adcl_packed_write(uint count, uint col, uint last, const adcl_p
                 adcl_packed_write_rest(o, i, sum, c, last - c);
                 continue;
             }
-            REAL own = 0.0f, z = 0.0f, kept;
+            REAL own = 0.0f, slope = 0.0f;
             if (o->mode & ADCL_HAS_OWN) own = ADCL_LOAD(o->own + i * o->own_stride + c);
-            if (o->mode & ADCL_TAKES_SLOPE) z = ADCL_LOAD(o->z + i * o->z_stride + c);
-            ADCL_STORE(adcl_packed_value(o, sum, own, z, c, &kept), o->out + i * o->out_stride + c);
-            if (o->mode & ADCL_KEEPS_Z) ADCL_STORE(kept, o->z + i * o->z_stride + c);
+            if (o->mode & ADCL_TAKES_SLOPE) slope = ADCL_LOAD(o->slope + i * o->slope_stride + c);
+            ADCL_STORE(adcl_packed_value(o, sum, own, &slope, c), o->out + i * o->out_stride + c);
+            if (o->mode & ADCL_KEEPS_SLOPE) ADCL_STORE(slope, o->slope + i * o->slope_stride + c);
         }
     }
 }
@@ -147,7 +147,7 @@ ADCL_INLINE void adcl_packed_write(uint count, uint col, uint last, const adcl_p
 ADCL_KERNEL void adcl_packed_product(global const float *a, ulong a_offset, ulong a_stride,
                                      global const float *panels, global const float *bias,
                                      global const float *own, ulong own_offset, ulong own_stride,
-                                     global float *z, ulong z_offset, ulong z_stride,
+                                     global float *slope, ulong slope_offset, ulong slope_stride,
                                      global float *out, ulong out_offset, ulong out_stride,
                                      uint rows, uint depth, uint cols, uint mode)
 {
@@ -163,7 +163,7 @@ ADCL_KERNEL void adcl_packed_product(global const float *a, ulong a_offset, ulon
         uint count = min(last_row - row, (uint)ADCL_BLOCK_ROWS);
         adcl_packed_output o = {
             mode, bias, own + adcl_at(own_offset, own_stride, row, 0), own_stride,
-            z + adcl_at(z_offset, z_stride, row, 0), z_stride,
+            slope + adcl_at(slope_offset, slope_stride, row, 0), slope_stride,
             out + adcl_at(out_offset, out_stride, row, 0), out_stride};
         for (uint p = first_panel; p < last_panel; p += ADCL_SIDE) {
             adcl_packed_sums sums[ADCL_SIDE];

@@ -338,7 +338,7 @@ static adcl_status multiply_packed(adcl_context *ctx, const product_size *s,
     const adcl__product_end ends[] = {
         {.activation = s->activation},
         {.own = own, .activates = true, .keep = z, .activation = s->activation},
-        {.own = out, .slope_of = z, .activation = s->activation}};
+        {.own = out, .slope = z, .activation = s->activation}};
     for (size_t e = 0; e < COUNT(ends) && status == ADCL_OK; e++)
         status = adcl__packed_product(ctx, packed, a, &ends[e], out);
     destroy_all(all, COUNT(all));

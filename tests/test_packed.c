@@ -47,7 +47,7 @@ static double tolerance_of(size_t inputs)
 typedef struct problem {
     adcl_context *ctx;
     size_t inputs, outputs;
-    float *a, *own, *z;   /* (MOST_ROWS, K or M) */
+    float *a, *own, *slopes;   /* (MOST_ROWS, K or M) */
     float *weight, *bias; /* (K, M) or, turned, (M, K); M */
     double *products;     /* (MOST_ROWS, M), exact enough */
     bool turned;          /* W lies there as PyTorch keeps it */
@@ -75,7 +75,7 @@ static problem make_problem(adcl_context *ctx, size_t inputs, size_t outputs, bo
     problem p = {.ctx = ctx, .inputs = inputs, .outputs = outputs, .turned = turned};
     p.a = adcl_test_numbers(1, MOST_ROWS * inputs);
     p.own = adcl_test_numbers(2, MOST_ROWS * outputs);
-    p.z = adcl_test_numbers(3, MOST_ROWS * outputs);
+    p.slopes = adcl_test_numbers(3, MOST_ROWS * outputs);
     p.weight = adcl_test_numbers(4, inputs * outputs);
     p.bias = adcl_test_numbers(5, outputs);
     p.products = calloc(MOST_ROWS * outputs, sizeof(double));
@@ -93,30 +93,31 @@ static void discard_problem(problem *p)
 {
     adcl__packed_release(&p->with_bias);
     adcl__packed_release(&p->without);
-    float *arrays[] = {p->a, p->own, p->z, p->weight, p->bias};
+    float *arrays[] = {p->a, p->own, p->slopes, p->weight, p->bias};
     for (size_t i = 0; i < COUNT(arrays); i++) free(arrays[i]);
     free(p->products);
 }
 
 /* ---- what plain C gives ---------------------------------------------------------------------- */
 
-/* The last step for one number; *kept: before the activation. */
+/* The last step for one number; *kept: the activation's slope there. */
 static double finish(const problem *p, const ending *e, adcl_activation activation, size_t index,
                      double *kept)
 {
-    double value = p->products[index], z = (double)p->z[index], out;
+    double value = p->products[index], one = 1.0, out;
     if (e->bias) value += (double)p->bias[index % p->outputs];
     if (e->own) value += (double)p->own[index];
-    *kept = out = value;
+    out = e->slope ? value * (double)p->slopes[index] : value;
+    *kept = 0.0;
+    if (e->keeps) adcl__reference_activation_backward(activation, 1, 1, &value, &one, kept);
     if (e->activates) adcl__reference_activation_forward(activation, 1, 1, &value, &out);
-    if (e->slope) adcl__reference_activation_backward(activation, 1, 1, &z, &value, &out);
     return out;
 }
 
 /* ---- a product on the device ----------------------------------------------------------------- */
 
 typedef struct product {
-    adcl_test_matrix a, own, z, out;
+    adcl_test_matrix a, own, slope, out;
 } product;
 
 static product make_product(const problem *p, const ending *e, size_t rows)
@@ -125,7 +126,7 @@ static product make_product(const problem *p, const ending *e, size_t rows)
     return (product){
         .a = adcl_test_matrix_create(p->ctx, seed, rows, p->inputs, p->a),
         .own = adcl_test_matrix_create(p->ctx, seed + 1, rows, p->outputs, p->own),
-        .z = adcl_test_matrix_create(p->ctx, seed + 2, rows, p->outputs, e->keeps ? NULL : p->z),
+        .slope = adcl_test_matrix_create(p->ctx, seed + 2, rows, p->outputs, e->keeps ? NULL : p->slopes),
         .out = adcl_test_matrix_create(p->ctx, seed + 3, rows, p->outputs, NULL),
     };
 }
@@ -134,7 +135,7 @@ static void discard_product(product *d)
 {
     adcl_test_matrix_destroy(&d->a);
     adcl_test_matrix_destroy(&d->own);
-    adcl_test_matrix_destroy(&d->z);
+    adcl_test_matrix_destroy(&d->slope);
     adcl_test_matrix_destroy(&d->out);
 }
 
@@ -148,8 +149,8 @@ static void run_product(const problem *p, const ending *e, adcl_activation activ
     const adcl__packed *packed = e->bias ? &p->with_bias : &p->without;
     const adcl__product_end end = {.own = e->own ? d->own.tensor : NULL,
                                    .activates = e->activates,
-                                   .keep = e->keeps ? d->z.tensor : NULL,
-                                   .slope_of = e->slope ? d->z.tensor : NULL,
+                                   .keep = e->keeps ? d->slope.tensor : NULL,
+                                   .slope = e->slope ? d->slope.tensor : NULL,
                                    .activation = activation};
     ADCL_TEST_OK(p->ctx,
                  adcl__packed_product(p->ctx, packed, d->a.tensor, &end, result_of(d, e)->tensor));
@@ -168,11 +169,11 @@ static void check_product(const problem *p, const ending *e, adcl_activation act
     for (size_t i = 0; i < rows * p->outputs; i++) {
         double kept;
         out->expected[i] = finish(p, e, activation, i, &kept);
-        if (e->keeps) d.z.expected[i] = kept;
+        if (e->keeps) d.slope.expected[i] = kept;
     }
     adcl_test_matrix_check(p->ctx, label, &d.a, 0.0);
     adcl_test_matrix_check(p->ctx, label, out, tolerance_of(p->inputs));
-    adcl_test_matrix_check(p->ctx, label, &d.z, e->keeps ? tolerance_of(p->inputs) : 0.0);
+    adcl_test_matrix_check(p->ctx, label, &d.slope, e->keeps ? tolerance_of(p->inputs) : 0.0);
     if (!e->in_place) adcl_test_matrix_check(p->ctx, label, &d.own, 0.0);
     discard_product(&d);
 }

@@ -116,7 +116,7 @@ typedef struct adcl__layer_memory {
     adcl_tensor *log_sum; /* (T, H) */
     adcl_tensor *context; /* (T, D) what attention gives */
     adcl_tensor *middle;  /* (T, D) what enters the feed-forward part */
-    adcl_tensor *z;       /* (T, F) before the activation; NULL where it is not kept */
+    adcl_tensor *of_act;  /* (T, F) what the activation's backward wants; NULL where it is not kept */
     adcl_tensor *input;   /* (T, D) the layer's input, kept for parallel adapters; else NULL */
     adcl__site_memory sites[2];
 } adcl__layer_memory;

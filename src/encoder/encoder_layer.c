@@ -87,7 +87,7 @@ static adcl_status feed_forward(const adcl__encoder_pass *p, size_t layer)
     const adcl__product_end plain = plain_end(p);
     adcl__product_end act = plain;
     act.activates = true;
-    act.keep = adcl__layer_is_kept(ws, layer) ? m->z : NULL;
+    act.keep = adcl__layer_is_kept(ws, layer) ? m->of_act : NULL;
     ADCL_TRY(adcl__frozen_forward(p->ctx, &l->inner, m->middle, &act, &ws->scratch, ws->wide));
     adcl_tensor *h = m->sites[ADCL__PLACE_OUTPUT].h;
     ADCL_TRY(adcl__frozen_forward(p->ctx, &l->output, ws->wide, &plain, &ws->scratch, h));
@@ -117,7 +117,7 @@ static adcl_status feed_backward(const adcl__encoder_pass *p, size_t layer, adcl
     const adcl__encoder_layer *l = &p->encoder->layers[layer];
     adcl_encoder_workspace *ws = p->ws;
     adcl__product_end slope = plain_end(p), adds = plain_end(p);
-    slope.slope_of = ws->memory[layer].z;
+    slope.slope = ws->memory[layer].of_act;
     adds.own = ws->dmiddle;
     ADCL_TRY(drop_gradient(p, layer, ADCL__DROP_OUTPUT, &dh));
     ADCL_TRY(adcl__frozen_backward(p->ctx, &l->output, dh, &slope, &ws->scratch, ws->dwide));

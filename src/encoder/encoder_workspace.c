@@ -170,7 +170,7 @@ static adcl_status make_kept_layer(const maker *m, size_t layer)
 {
     adcl__layer_memory *memory = &m->ws->memory[layer];
     ADCL_TRY(make_attention(m, memory));
-    ADCL_TRY(take_tokens(m, m->inner, &memory->z));
+    ADCL_TRY(take_tokens(m, m->inner, &memory->of_act));
     if (m->set != NULL && m->set->host.params.parallel) ADCL_TRY(make_inputs(m, memory));
     for (int place = 0; place < 2; place++) ADCL_TRY(make_kept_site(m, layer, place));
     return ADCL_OK;

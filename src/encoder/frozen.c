@@ -70,7 +70,7 @@ static adcl_status gemm_forward(adcl_context *ctx, const adcl__frozen *frozen, c
                                 const adcl__product_end *end, cl_mem scratch, adcl_tensor *out)
 {
     if (end->activates) {
-        adcl_tensor *z = end->keep != NULL ? end->keep : out;
+        adcl_tensor *z = end->keep != NULL ? end->keep : out; /* kept in place of its slope */
         ADCL_TRY(multiply(ctx, frozen, true, false, a, scratch, z));
         return adcl__activation_forward(ctx, end->activation, z, frozen->bias, out);
     }
@@ -86,8 +86,8 @@ static adcl_status gemm_backward(adcl_context *ctx, const adcl__frozen *frozen,
     if (adds && !adcl__tensors_equal(end->own, da))
         ADCL_TRY(adcl_tensor_copy(ctx, end->own, da));
     ADCL_TRY(multiply(ctx, frozen, false, adds, dout, scratch->products, da));
-    if (end->slope_of == NULL) return ADCL_OK;
-    return adcl__activation_backward(ctx, end->activation, end->slope_of, da, da, scratch->again);
+    if (end->slope == NULL) return ADCL_OK;
+    return adcl__activation_backward(ctx, end->activation, end->slope, da, da, scratch->again);
 }
 
 /* ---- products --------------------------------------------------------------------------------- */

@@ -37,7 +37,8 @@ typedef struct adcl__frozen_scratch {
 adcl_status adcl__frozen_scratch_bytes(adcl_context *ctx, const adcl__frozen *frozen, size_t rows,
                                        size_t *bytes);
 
-/* out (N, M) = end(a (N, K)·Wᵀ + bias). */
+/* out (N, M) = end(a (N, K)·Wᵀ + bias). By CLBlast end.keep, and end.slope of the backward, are the value before the
+ * activation, whose backward is a kernel of its own. */
 adcl_status adcl__frozen_forward(adcl_context *ctx, const adcl__frozen *frozen,
                                  const adcl_tensor *a, const adcl__product_end *end,
                                  const adcl__frozen_scratch *scratch, adcl_tensor *out);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* As in cl/packed.cl. */
-enum { HAS_BIAS = 1, HAS_OWN = 2, ACTIVATES = 4, KEEPS_Z = 8, TAKES_SLOPE = 16 };
+enum { HAS_BIAS = 1, HAS_OWN = 2, ACTIVATES = 4, KEEPS_SLOPE = 8, TAKES_SLOPE = 16 };
 
 static size_t panel_columns(const adcl_context *ctx)
 {
@@ -86,13 +86,13 @@ adcl_status adcl__packed_product(adcl_context *ctx, const adcl__packed *packed,
     /* Some buffer must be named also for what is not used. */
     const adcl_tensor *bias = packed->bias != NULL ? packed->bias : packed->panels;
     const adcl_tensor *own = end->own != NULL ? end->own : a;
-    const adcl_tensor *z = end->keep != NULL ? end->keep : end->slope_of != NULL ? end->slope_of : a;
+    const adcl_tensor *slope = end->keep != NULL ? end->keep : end->slope != NULL ? end->slope : a;
     int mode = (packed->bias != NULL ? HAS_BIAS : 0) | (end->own != NULL ? HAS_OWN : 0) |
-               (end->activates ? ACTIVATES : 0) | (end->keep != NULL ? KEEPS_Z : 0) |
-               (end->slope_of != NULL ? TAKES_SLOPE : 0);
+               (end->activates ? ACTIVATES : 0) | (end->keep != NULL ? KEEPS_SLOPE : 0) |
+               (end->slope != NULL ? TAKES_SLOPE : 0);
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(a), ADCL__ARG(packed->panels->buffer), ADCL__ARG(bias->buffer),
-        ADCL__TENSOR_ARGS(own), ADCL__TENSOR_ARGS(z), ADCL__TENSOR_ARGS(out),
+        ADCL__TENSOR_ARGS(own), ADCL__TENSOR_ARGS(slope), ADCL__TENSOR_ARGS(out),
         ADCL__UINT_ARG(out->rows), ADCL__UINT_ARG(packed->inputs), ADCL__UINT_ARG(packed->outputs),
         ADCL__UINT_ARG(mode)};
     return ADCL__LAUNCH(ctx, kernel(ctx, end->activation), cut(ctx, out->rows, packed->outputs),

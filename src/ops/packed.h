@@ -31,8 +31,9 @@ void adcl__packed_release(adcl__packed *packed);
 typedef struct adcl__product_end {
     const adcl_tensor *own;  /* (N, M) */
     bool activates;          /* out = act(value) */
-    adcl_tensor *keep;       /* (N, M): value before act is kept there */
-    const adcl_tensor *slope_of; /* (N, M): out = value ∘ act′(it) */
+    /* Of a layer that activates, what its backward wants of it, so that nothing is computed twice; (N, M). */
+    adcl_tensor *keep;       /* forward: act′(value) goes there */
+    const adcl_tensor *slope; /* backward: out = value ∘ slope */
     adcl_activation activation;
 } adcl__product_end;
 
