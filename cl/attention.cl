@@ -4,7 +4,7 @@
  *      qkv (T, 3·D): row t holds q, k, v of token t, head h in columns h·d … h·d + d − 1 of each.
  *
  *              keys of the sequence, in order ──►
- *      WIDTH queries (or, for dk and dv, keys), one in each lane of a vector of two that the device takes:
+ *      WIDTH queries (or, for dk and dv, keys), one in each lane of a vector, which is two of the device's:
  *              s = Σ q·k / √d      p = exp(s − m)      out = Σ p·v / Σ p
  *
  * T tokens, H heads, d columns of a head. A work-item takes one head and one block of at most WIDTH tokens of

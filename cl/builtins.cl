@@ -34,7 +34,7 @@ ADCL_BUILTIN float tanh(float);
     ADCL_BUILTIN float##n log1p(float##n);                                                         \
     ADCL_BUILTIN float##n mad(float##n, float##n, float##n);                                       \
     ADCL_BUILTIN float##n sqrt(float##n);                                                          \
-    ADCL_BUILTIN uint##n convert_uint##n(ulong##n);                                               \
+    ADCL_BUILTIN uint##n convert_uint##n(ulong##n);                                                \
     ADCL_BUILTIN ulong##n convert_ulong##n(uint##n);
 
 #define ADCL_MEMORY_OF(n)                                                                          \

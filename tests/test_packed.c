@@ -47,7 +47,7 @@ static double tolerance_of(size_t inputs)
 typedef struct problem {
     adcl_context *ctx;
     size_t inputs, outputs;
-    float *a, *own, *slopes;   /* (MOST_ROWS, K or M) */
+    float *a, *own, *slopes; /* (MOST_ROWS, K or M) */
     float *weight, *bias; /* (K, M) or, turned, (M, K); M */
     double *products;     /* (MOST_ROWS, M), exact enough */
     bool turned;          /* W lies there as PyTorch keeps it */

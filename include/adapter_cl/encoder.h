@@ -176,7 +176,7 @@ typedef struct adcl_encoder_workspace_params {
     int model_dropout;    /* 1: in training, the model's own dropout is on, at the rates of config.json:
                              of the embeddings, of what each sublayer gives, of attention's weights */
     int recompute;        /* 1: of each trained layer its input alone is kept; backward runs the layer forward
-                             again. Less memory, a third more time, the same bits (Chen et al. 2016) */
+                             again. Less memory, more time, the same bits (Chen et al. 2016) */
 } adcl_encoder_workspace_params;
 
 #define ADCL_ENCODER_WORKSPACE_PARAMS_INIT                                                         \

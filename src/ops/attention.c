@@ -15,7 +15,7 @@ adcl__attention adcl__attention_describe(const adcl_context *ctx, size_t heads, 
 {
     return (adcl__attention){.heads = heads,
                              .head_size = head_size,
-                             /* Two vectors: a number of a key serves both. */
+                             /* Two of the device's vectors: a number of a key that was loaded serves both. */
                              .width = adcl__least(2 * adcl__widest_vector(ctx), WIDEST),
                              .longest = longest};
 }

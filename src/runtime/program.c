@@ -76,7 +76,7 @@ static const char *options_of(adcl__kernel_id id)
 }
 
 /* POCL's compiler reads clang's declarations of all built-in functions for every program anew, 18,000 lines, also
- * for one that is in POCL's cache: most of the time that a build takes. They are skipped where the guard of their
+ * for one that is in POCL's cache: half of what such a build takes. They are skipped where the guard of their
  * file is defined; builtins.cl declares what the kernels need of them. */
 static const char *const without_declarations = "-D_OPENCL_H_";
 
