@@ -111,8 +111,7 @@ static adcl_status see_peak(frozen_job *job)
 
 static adcl_status measure_rows(frozen_job *job, size_t rows, const char *matrices)
 {
-    /* Packed products are for devices that are CPUs. */
-    bool packs = adcl_context_device(job->ctx)->type == ADCL_DEVICE_CPU;
+    bool packs = adcl__packs_products(job->ctx);
     for (const char *rest = matrices; rest != NULL; rest = strchr(rest, ',')) {
         bench_shape shape = {.rows = rows, .level = BENCH_FROZEN};
         rest += *rest == ',';

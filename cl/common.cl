@@ -37,16 +37,20 @@ uint4 adcl_philox(uint2 key, uint4 counter)
     return counter;
 }
 
+/* Words of the stream (seed; block, step) of dropout: those of elements 4·block … 4·block + 3. */
+uint4 adcl_dropout_words(ulong seed, ulong step, ulong block)
+{
+    return adcl_philox((uint2)((uint)seed, (uint)(seed >> 32)),
+                       (uint4)((uint)block, (uint)(block >> 32), (uint)step, (uint)(step >> 32)));
+}
+
 /* Factor of element (r, c) under dropout: 0, or 1/(1−p) = `keep_scale` where its word of the stream
- * (seed; block, step) reaches the threshold. Integers are compared, so host and every device
- * agree. */
+ * reaches the threshold. Integers are compared, so host and every device agree. */
 float adcl_dropout_factor(ulong seed, ulong step, uint r, uint c, uint cols, uint threshold,
                           float keep_scale)
 {
-    ulong element = (ulong)r * cols + c, block = element / 4;
-    uint4 words = adcl_philox((uint2)((uint)seed, (uint)(seed >> 32)),
-                              (uint4)((uint)block, (uint)(block >> 32), (uint)step,
-                                      (uint)(step >> 32)));
+    ulong element = (ulong)r * cols + c;
+    uint4 words = adcl_dropout_words(seed, step, element / 4);
     uint lane = (uint)element & 3;
     uint word = lane == 0 ? words.x : lane == 1 ? words.y : lane == 2 ? words.z : words.w;
     return word >= threshold ? keep_scale : 0.0f;

@@ -53,8 +53,11 @@ typedef float HALF; /* never used */
 
 /* EXPECT asks for memory that is soon to be written: stores leave a processor in their order, so one that misses the
  * caches holds up all those behind it. FETCH asks for what is soon to be read. Nothing but speed depends on them;
- * simulators do not know them. */
-#if defined(__has_builtin) && !defined(__SPIR__) && !defined(__SPIR64__)
+ * compilers that are not for the processor itself do not know them, or not for this address space. */
+#if defined(__x86_64__) || defined(__aarch64__) || defined(__powerpc64__) || defined(__riscv)
+#define ADCL_FOR_PROCESSOR
+#endif
+#if defined(__has_builtin) && defined(ADCL_FOR_PROCESSOR)
 #if __has_builtin(__builtin_prefetch)
 #define ADCL_EXPECT(p) __builtin_prefetch((private const void *)(ulong)(p), 1, 3)
 #define ADCL_FETCH(p) __builtin_prefetch((private const void *)(ulong)(p), 0, 3)

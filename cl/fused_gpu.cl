@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fused_gpu.cl – an adapter's forward and backward for devices of many work-groups with local
  * memory: the GPU plan of the engine `fused`. After common.cl, the activation's functions and
- * fused_gpu_tile.cl.
+ * gpu_tile.cl.
  *
  *   forward    z = x·w_down + b_down    h = act(z)             y = [x +] s·mask∘(h·w_up + b_up)
  *   backward   dh = s·(mask∘dy)·w_upᵀ   dz = dh ∘ act′(z)      dx = [dy +] dz·w_downᵀ
@@ -10,25 +10,23 @@
  * Both passes have one shape: a wide matrix (N, D) to a narrow one (N, R) and back. A work-group
  * takes M rows through all of it, if R fits one tile (ADCL_WHOLE):
  *
- *        k → D               COLS ≥ R              one tile of COLS after the other → D
- *      ┌──┬──┬──┐           ┌────────┐              ┌────────┬────────┬───┐
- *    M │░░│  │  │ ── w₁ ──► │ narrow │ ─ act, w₂ ─► │        │        │   │
- *      └──┴──┴──┘           └────────┘              └────────┴────────┴───┘
- *      STEP columns and      registers, then
- *      rows of w₁ at a       local memory
- *      time, in local memory
+ *        k → D               COLS ≥ R              tiles of COLS → D
+ *      ┌──┬──┬──┬──┐        ┌────────┐              ┌────────┬────────┬────────┬───
+ *    M │0 │1 │2 │0 │─ w₁ ─► │ narrow │ ─ act, w₂ ─► │   0    │   1    │   2    │ 0
+ *      └──┴──┴──┴──┘        └────────┘              └────────┴────────┴────────┴───
+ *      team t has the        registers, then          team t has the
+ *      steps t, t + TEAMS …  local memory             tiles t, t + TEAMS …
  *
  * Otherwise – R larger, or few rows, which must be cut along R and D to give every compute unit
  * work – the same kernel ends after `narrow`, of which a group then has COLS columns, and
- * adcl_fused_gpu_out_fwd, or adcl_fused_gpu_finish for dx, makes the wide tiles, a group each.
+ * adcl_fused_gpu_out_fwd, or adcl_fused_gpu_finish for dx, makes the wide tiles, a team each.
  *
  * What it costs, forward. Global memory: x is read twice, the second time from the cache, and y
  * written: 8·D bytes a row for 4·D·R FLOP, R/2 FLOP a byte, 32 at R = 64. Cache: both kernels once for
  * M rows, M/2 FLOP a byte. Local memory: per k an item reads ITEM_ROWS + 4 floats for 8·ITEM_ROWS
  * FLOP, at ITEM_ROWS = 8 48 bytes for 64 FLOP, two thirds of them broadcast to the items beside it,
- * so that multiply-adds are the limit. 32 accumulators in 60 to 110 registers, 22 KiB of local memory
- * and 128 items leave room for several groups on a compute unit, which hide each other's barriers
- * and reads; scripts/check-kernels.sh --registers has the numbers. */
+ * so that multiply-adds are the limit. scripts/check-kernels.sh --registers has the registers; 18 to 29 KiB
+ * of local memory. */
 
 #define ADCL_ROW_WISE (ADCL_VARIANT >= ADCL_SOFTMAX)
 
@@ -68,7 +66,7 @@ ADCL_INLINE void adcl_act_rows(float acc[ADCL_ITEM_ROWS][4], uint bottleneck, lo
     for (uint i = 0; i < ADCL_ITEM_ROWS; i++)
 #pragma unroll
         for (uint j = 0; j < 4; j++) {
-            uint r = adcl_item_row() + i, c = adcl_item_col(j);
+            uint r = adcl_item_row() + i, c = adcl_item_col() + j;
 #if ADCL_VARIANT == ADCL_SOFTMAX
             acc[i][j] = c < bottleneck ? e[i][j] / sums[r] : 0.0f;
 #elif ADCL_VARIANT == ADCL_LOG_SOFTMAX
@@ -79,6 +77,12 @@ ADCL_INLINE void adcl_act_rows(float acc[ADCL_ITEM_ROWS][4], uint bottleneck, lo
         }
 }
 
+#endif
+
+#if ADCL_VARIANT == ADCL_SOFTMAX || ADCL_VARIANT == ADCL_LOG_SOFTMAX
+#define ADCL_KEPT_FOR_BACKWARD h
+#else
+#define ADCL_KEPT_FOR_BACKWARD z
 #endif
 
 /* acc: dh → dz of the columns from first_col on. For softmax and log_softmax the tile has whole
@@ -95,24 +99,27 @@ ADCL_INLINE void adcl_act_backward(float acc[ADCL_ITEM_ROWS][4], adcl_matrix z, 
     adcl_to_local(left, acc); /* its row 0 is dh */
 #endif
 #pragma unroll
-    for (uint i = 0; i < ADCL_ITEM_ROWS; i++)
+    for (uint i = 0; i < ADCL_ITEM_ROWS; i++) {
+        const uint r = first_row + adcl_item_row() + i, first = first_col + adcl_item_col();
+        const adcl_matrix kept = ADCL_KEPT_FOR_BACKWARD;
+        float4 four = adcl_read4(kept, r, first);
+        const float of_kept[4] = {four.x, four.y, four.z, four.w};
 #pragma unroll
         for (uint j = 0; j < 4; j++) {
-            uint r = first_row + adcl_item_row() + i, c = first_col + adcl_item_col(j);
 #if ADCL_VARIANT == ADCL_SOFTMAX
-            p[i][j] = adcl_read(h, r, c, ADCL_NO_MASK);
+            p[i][j] = of_kept[j];
             terms[i][j] = p[i][j] * acc[i][j];
 #elif ADCL_VARIANT == ADCL_LOG_SOFTMAX
-            p[i][j] = exp(adcl_read(h, r, c, ADCL_NO_MASK));
+            p[i][j] = exp(of_kept[j]);
             terms[i][j] = acc[i][j];
 #elif ADCL_VARIANT == ADCL_LOG_SUMEXP
-            float p = exp(adcl_read(z, r, c, ADCL_NO_MASK) - adcl_read(h, r, 0, ADCL_NO_MASK));
-            acc[i][j] = c < z.cols ? p * left[adcl_item_row() + i] : 0.0f;
+            float p = exp(of_kept[j] - adcl_read4(h, r, 0).x);
+            acc[i][j] = first + j < z.cols ? p * left[adcl_item_row() + i] : 0.0f;
 #else
-            float slope = adcl_act_slope(adcl_read(z, r, c, ADCL_NO_MASK));
-            acc[i][j] = c < z.cols ? acc[i][j] * slope : 0.0f;
+            acc[i][j] = first + j < z.cols ? acc[i][j] * adcl_act_slope(of_kept[j]) : 0.0f;
 #endif
         }
+    }
 #if ADCL_VARIANT == ADCL_SOFTMAX || ADCL_VARIANT == ADCL_LOG_SOFTMAX
     adcl_to_local(left, terms);
     adcl_row_reduce(left, z.cols, false, sums);
@@ -126,7 +133,7 @@ ADCL_INLINE void adcl_act_backward(float acc[ADCL_ITEM_ROWS][4], adcl_matrix z, 
 #else
             float dz = acc[i][j] - p[i][j] * sum;
 #endif
-            acc[i][j] = adcl_item_col(j) < z.cols ? dz : 0.0f;
+            acc[i][j] = adcl_item_col() + j < z.cols ? dz : 0.0f;
         }
 #endif
 }
@@ -135,18 +142,19 @@ ADCL_INLINE void adcl_act_backward(float acc[ADCL_ITEM_ROWS][4], adcl_matrix z, 
 
 /* y = [x +] mask∘(s·(acc + bias)) for one tile, acc being that of h·w_up. */
 ADCL_INLINE void adcl_store_y(float acc[ADCL_ITEM_ROWS][4], adcl_matrix x, global const float *bias,
-                              global float *y, ulong y_stride, uint first_row, uint first_col,
-                              float scaling, uint flags, adcl_mask mask)
+                              adcl_result y, uint first_row, uint first_col, float scaling, uint flags,
+                              adcl_mask mask)
 {
+    const uint c = first_col + adcl_item_col();
+    const float4 of_bias = (float4)(c < x.cols ? bias[c] : 0.0f, c + 1 < x.cols ? bias[c + 1] : 0.0f,
+                                    c + 2 < x.cols ? bias[c + 2] : 0.0f,
+                                    c + 3 < x.cols ? bias[c + 3] : 0.0f);
 #pragma unroll
-    for (uint i = 0; i < ADCL_ITEM_ROWS; i++)
-#pragma unroll
-        for (uint j = 0; j < 4; j++) {
-            uint r = first_row + adcl_item_row() + i, c = first_col + adcl_item_col(j);
-            if (r >= x.rows || c >= x.cols) continue;
-            float own = flags & ADCL_RESIDUAL ? x.first[r * x.stride + c] : 0.0f;
-            y[r * y_stride + c] = own + adcl_masked(scaling * (acc[i][j] + bias[c]), r, c, mask);
-        }
+    for (uint i = 0; i < ADCL_ITEM_ROWS; i++) {
+        uint r = first_row + adcl_item_row() + i;
+        float4 own = flags & ADCL_RESIDUAL ? adcl_read4(x, r, c) : (float4)(0.0f);
+        adcl_write4(y, r, c, own + adcl_masked(scaling * (adcl_four(acc[i]) + of_bias), r, c, mask));
+    }
 }
 
 /* z and h of M rows and COLS columns; with ADCL_WHOLE (then R ≤ COLS) also y, all D columns of it.
@@ -157,27 +165,28 @@ ADCL_TILED kernel void adcl_fused_gpu_fwd(ADCL_IN(x), ADCL_IN(down), ADCL_VECTOR
                                           uint bottleneck, uint width, float scaling, uint flags,
                                           ADCL_MASK)
 {
-    local float4 left4[ADCL_LEFT_FLOAT4S];
-    local float right[ADCL_STEP * ADCL_RIGHT_STRIDE];
-    local float *left = (local float *)left4;
-    uint col_tiles = (bottleneck + ADCL_COLS - 1) / ADCL_COLS, group = get_group_id(0);
-    uint first_row = group / col_tiles * ADCL_ROWS, first_col = group % col_tiles * ADCL_COLS;
-    adcl_matrix in = {x + x_offset, x_stride, rows, hidden};
-    adcl_matrix w_down = {down + down_offset, down_stride, hidden, bottleneck};
-    adcl_matrix w_up = {up + up_offset, up_stride, width, hidden};
-    adcl_mask mask = {seed, step, hidden, threshold, keep_scale};
+    local float4 left4[ADCL_LEFT_FLOAT4S], right4[ADCL_RIGHT_FLOAT4S];
+    local float *left = (local float *)left4, *right = (local float *)right4;
+    const uint col_tiles = (bottleneck + ADCL_COLS - 1) / ADCL_COLS, group = get_group_id(0);
+    const uint first_row = group / col_tiles * ADCL_ROWS, first_col = group % col_tiles * ADCL_COLS;
+    const adcl_matrix in = ADCL_MATRIX(x, rows, hidden), w_up = ADCL_MATRIX(up, width, hidden);
+    const adcl_factors factors = {in, ADCL_MATRIX(down, hidden, bottleneck), ADCL_NO_MASK, ADCL_NO_MASK,
+                                  false, false};
+    const adcl_mask mask = {seed, step, hidden, threshold, keep_scale};
     float acc[ADCL_ITEM_ROWS][4];
 
-    adcl_product(in, first_row, ADCL_NO_MASK, w_down, false, first_col, left, right, acc);
+    adcl_product(factors, first_row, first_col, 0, ADCL_TEAMS * ADCL_STEP, hidden, left, right, acc,
+                 false, NULL);
+    adcl_add_teams(left, acc);
 #pragma unroll
     for (uint j = 0; j < 4; j++) {
-        uint c = first_col + adcl_item_col(j);
+        uint c = first_col + adcl_item_col() + j;
         float bias = c < bottleneck ? down_bias[down_bias_offset + c] : 0.0f;
 #pragma unroll
         for (uint i = 0; i < ADCL_ITEM_ROWS; i++) acc[i][j] += bias;
     }
-    if (flags & ADCL_KEEP_Z)
-        adcl_store(z + z_offset, z_stride, rows, bottleneck, first_row, first_col, acc);
+    if ((flags & ADCL_KEEP_Z) && adcl_team() == 0)
+        adcl_store(ADCL_RESULT(z, rows, bottleneck), first_row, first_col, acc);
 #if ADCL_ROW_WISE
     local float largest[ADCL_ROWS], sums[ADCL_ROWS];
     if (bottleneck > ADCL_COLS) return; /* adcl_fused_gpu_rows_fwd follows */
@@ -188,15 +197,19 @@ ADCL_TILED kernel void adcl_fused_gpu_fwd(ADCL_IN(x), ADCL_IN(down), ADCL_VECTOR
 #pragma unroll
         for (uint j = 0; j < 4; j++) acc[i][j] = adcl_act(acc[i][j]);
 #endif
-    if (flags & ADCL_KEEP_H)
-        adcl_store(h + h_offset, h_stride, rows, width, first_row, first_col, acc);
+    if ((flags & ADCL_KEEP_H) && adcl_team() == 0)
+        adcl_store(ADCL_RESULT(h, rows, width), first_row, first_col, acc);
     if (!(flags & ADCL_WHOLE)) return;
 
+    float4 of_right[ADCL_CARRIED_RIGHT];
+    const adcl_result out = ADCL_RESULT(y, rows, hidden);
+    uint col = adcl_team() * ADCL_COLS;
+    adcl_fetch(w_up, false, 0, col, ADCL_COLS, ADCL_NO_MASK, of_right);
     adcl_to_local(left, acc);
-    for (uint col = 0; col < hidden; col += ADCL_COLS) {
-        adcl_product_local(left, width, w_up, false, col, right, acc);
-        adcl_store_y(acc, in, up_bias + up_bias_offset, y + y_offset, y_stride, first_row, col,
-                     scaling, flags, mask);
+    for (uint done = 0; done < hidden; done += ADCL_TEAMS * ADCL_COLS, col += ADCL_TEAMS * ADCL_COLS) {
+        adcl_product_local(left, width, w_up, false, col, col + ADCL_TEAMS * ADCL_COLS, right, of_right,
+                           acc);
+        adcl_store_y(acc, in, up_bias + up_bias_offset, out, first_row, col, scaling, flags, mask);
     }
 }
 
@@ -208,57 +221,59 @@ ADCL_TILED kernel void adcl_fused_gpu_bwd(ADCL_IN(dy), ADCL_IN(up), ADCL_IN(z), 
                                           uint hidden, uint bottleneck, uint width, float scaling,
                                           uint flags, ADCL_MASK)
 {
-    local float4 left4[ADCL_LEFT_FLOAT4S];
-    local float right[ADCL_STEP * ADCL_RIGHT_STRIDE];
+    local float4 left4[ADCL_LEFT_FLOAT4S], right4[ADCL_RIGHT_FLOAT4S];
     local float sums[ADCL_ROWS];
-    local float *left = (local float *)left4;
-    uint col_tiles = (bottleneck + ADCL_COLS - 1) / ADCL_COLS, group = get_group_id(0);
-    uint first_row = group / col_tiles * ADCL_ROWS, first_col = group % col_tiles * ADCL_COLS;
-    adcl_matrix in = {dy + dy_offset, dy_stride, rows, hidden};
-    adcl_matrix w_up = {up + up_offset, up_stride, width, hidden};
-    adcl_matrix w_down = {down + down_offset, down_stride, hidden, bottleneck};
-    adcl_matrix z_in = {z + z_offset, z_stride, rows, bottleneck};
-    adcl_matrix h_in = {h + h_offset, h_stride, rows, width};
-    adcl_mask mask = {seed, step, hidden, threshold, keep_scale};
+    local float *left = (local float *)left4, *right = (local float *)right4;
+    const uint col_tiles = (bottleneck + ADCL_COLS - 1) / ADCL_COLS, group = get_group_id(0);
+    const uint first_row = group / col_tiles * ADCL_ROWS, first_col = group % col_tiles * ADCL_COLS;
+    const adcl_matrix in = ADCL_MATRIX(dy, rows, hidden);
+    const adcl_matrix w_down = ADCL_MATRIX(down, hidden, bottleneck);
+    const adcl_mask mask = {seed, step, hidden, threshold, keep_scale};
+    const adcl_factors factors = {in, ADCL_MATRIX(up, width, hidden), mask, ADCL_NO_MASK, false, true};
     float acc[ADCL_ITEM_ROWS][4];
 
-    uint dh_col = width == bottleneck ? first_col : 0; /* log_sumexp has dh (N, 1) */
-    adcl_product(in, first_row, mask, w_up, true, dh_col, left, right, acc);
+    const uint dh_col = width == bottleneck ? first_col : 0; /* log_sumexp has dh (N, 1) */
+    adcl_product(factors, first_row, dh_col, 0, ADCL_TEAMS * ADCL_STEP, hidden, left, right, acc,
+                 false, NULL);
+    adcl_add_teams(left, acc);
 #pragma unroll
     for (uint i = 0; i < ADCL_ITEM_ROWS; i++)
 #pragma unroll
         for (uint j = 0; j < 4; j++) acc[i][j] *= scaling;
-    adcl_act_backward(acc, z_in, h_in, first_row, first_col, left, sums);
-    adcl_store(dz + dz_offset, dz_stride, rows, bottleneck, first_row, first_col, acc);
+    adcl_act_backward(acc, ADCL_MATRIX(z, rows, bottleneck), ADCL_MATRIX(h, rows, width), first_row,
+                      first_col, left, sums);
+    if (adcl_team() == 0) adcl_store(ADCL_RESULT(dz, rows, bottleneck), first_row, first_col, acc);
     if (!(flags & ADCL_WHOLE)) return;
 
+    float4 of_right[ADCL_CARRIED_RIGHT];
+    const adcl_result out = ADCL_RESULT(dx, rows, hidden);
+    uint col = adcl_team() * ADCL_COLS;
+    adcl_fetch(w_down, true, 0, col, ADCL_COLS, ADCL_NO_MASK, of_right);
     adcl_to_local(left, acc);
-    for (uint col = 0; col < hidden; col += ADCL_COLS) {
-        adcl_product_local(left, bottleneck, w_down, true, col, right, acc);
-        adcl_store_dx(acc, in, dx + dx_offset, dx_stride, first_row, col, flags);
+    for (uint done = 0; done < hidden; done += ADCL_TEAMS * ADCL_COLS, col += ADCL_TEAMS * ADCL_COLS) {
+        adcl_product_local(left, bottleneck, w_down, true, col, col + ADCL_TEAMS * ADCL_COLS, right,
+                           of_right, acc);
+        adcl_store_dx(acc, in, out, first_row, col, flags);
     }
 }
 
 /* ---- in parts ---------------------------------------------------------------------------------*/
 
-/* y of M rows and COLS columns from h (N, width). Groups: row tiles × column tiles of D. */
+/* y of M rows and TEAMS·COLS columns from h (N, width). Groups: row tiles × column tiles of D. */
 ADCL_TILED kernel void adcl_fused_gpu_out_fwd(ADCL_IN(h), ADCL_IN(up), ADCL_VECTOR(up_bias),
                                               ADCL_IN(x), ADCL_OUT(y), uint rows, uint hidden,
                                               uint width, float scaling, uint flags, ADCL_MASK)
 {
-    local float4 left4[ADCL_STEP * ADCL_LEFT_STRIDE / 4];
-    local float right[ADCL_STEP * ADCL_RIGHT_STRIDE];
-    uint col_tiles = (hidden + ADCL_COLS - 1) / ADCL_COLS, group = get_group_id(0);
-    uint first_row = group / col_tiles * ADCL_ROWS, first_col = group % col_tiles * ADCL_COLS;
-    adcl_matrix in = {h + h_offset, h_stride, rows, width};
-    adcl_matrix w_up = {up + up_offset, up_stride, width, hidden};
-    adcl_matrix own = {x + x_offset, x_stride, rows, hidden};
-    adcl_mask mask = {seed, step, hidden, threshold, keep_scale};
+    local float4 left4[ADCL_LEFT_FLOAT4S], right4[ADCL_RIGHT_FLOAT4S];
+    const uint2 tile = adcl_wide_tile(get_group_id(0), hidden);
+    const adcl_factors factors = {ADCL_MATRIX(h, rows, width), ADCL_MATRIX(up, width, hidden),
+                                  ADCL_NO_MASK, ADCL_NO_MASK, false, false};
+    const adcl_mask mask = {seed, step, hidden, threshold, keep_scale};
     float acc[ADCL_ITEM_ROWS][4];
-    adcl_product(in, first_row, ADCL_NO_MASK, w_up, false, first_col, (local float *)left4, right,
-                 acc);
-    adcl_store_y(acc, own, up_bias + up_bias_offset, y + y_offset, y_stride, first_row, first_col,
-                 scaling, flags, mask);
+    adcl_product(factors, tile.x, tile.y, 0, ADCL_STEP, width, (local float *)left4,
+                 (local float *)right4, acc, false, NULL);
+    adcl_store_y(acc, ADCL_MATRIX(x, rows, hidden), up_bias + up_bias_offset,
+                 ADCL_RESULT(y, rows, hidden), tile.x, tile.y, scaling, flags, mask);
 }
 
 #if ADCL_ROW_WISE

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* fused_gpu_gradients.cl – the parameter gradients of the GPU plan, and dx where it is made apart
- * from dz. After common.cl and fused_gpu_tile.cl. Knows no activation: forward has kept h.
+ * from dz. After common.cl and gpu_tile.cl. Knows no activation: forward has kept h.
  *
  *     dw_up   += s·hᵀ·(mask∘dy)   (width, D)      db_up   += s·Σ mask∘dy    (1, D)
  *     dw_down +=   xᵀ·dz          (D, R)          db_down +=   Σ dz         (1, R)
@@ -39,27 +39,27 @@ ADCL_INLINE void adcl_sum_tile(adcl_matrix left, adcl_matrix right, adcl_mask ma
                                uint first_row, uint first_col, adcl_sums to, local float *left_tile,
                                local float *right_tile)
 {
+    const adcl_factors factors = {left, right, ADCL_NO_MASK, mask, true, false};
+    const bool sums_columns = first_row == 0 && to.wants_bias;
+    const uint item = adcl_item(), team = adcl_team();
     float acc[ADCL_ITEM_ROWS][4], column = 0.0f;
-    uint item = get_local_id(0);
-    bool sums_columns = first_row == 0 && to.wants_bias && item < ADCL_COLS;
-    adcl_clear(acc);
-    for (uint k0 = first; k0 < left.rows; k0 += ADCL_STEP) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        adcl_load_rows(left_tile, ADCL_LEFT_STRIDE, ADCL_ROWS, left, k0, first_row, ADCL_NO_MASK);
-        adcl_load_rows(right_tile, ADCL_RIGHT_STRIDE, ADCL_COLS, right, k0, first_col, mask);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        adcl_multiply(left_tile, right_tile, acc);
-        if (sums_columns)
-            for (uint k = 0; k < ADCL_STEP; k++) column += right_tile[k * ADCL_RIGHT_STRIDE + item];
-    }
-    if (sums_columns && first_col + item < right.cols)
+    adcl_product(factors, first_row, first_col, first, ADCL_TEAMS * ADCL_STEP, left.rows, left_tile,
+                 right_tile, acc, sums_columns, &column);
+    adcl_add_teams(left_tile, acc);
+    /* The right tiles are done with: the teams' sums of columns take their place. */
+    if (item < ADCL_COLS) right_tile[team * ADCL_COLS + item] = column;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (sums_columns && team == 0 && item < ADCL_COLS && first_col + item < right.cols) {
+        column = 0.0f;
+        for (uint i = 0; i < ADCL_TEAMS; i++) column += right_tile[i * ADCL_COLS + item];
         adcl_put_sum(to.bias_sums + first_col + item, column, to);
-    if (!to.wants_kernel) return;
+    }
+    if (!to.wants_kernel || team != 0) return;
 #pragma unroll
     for (uint i = 0; i < ADCL_ITEM_ROWS; i++)
 #pragma unroll
         for (uint j = 0; j < 4; j++) {
-            uint r = first_row + adcl_item_row() + i, c = first_col + adcl_item_col(j);
+            uint r = first_row + adcl_item_row() + i, c = first_col + adcl_item_col() + j;
             if (r < left.cols && c < right.cols)
                 adcl_put_sum(to.kernel_sums + r * to.stride + c, acc[i][j], to);
         }
@@ -74,19 +74,17 @@ ADCL_TILED kernel void adcl_fused_gpu_sums(ADCL_IN(h), ADCL_IN(dy), ADCL_IN(x), 
                                            uint wanted, uint splits, uint block_rows, uint up_tiles,
                                            ADCL_MASK)
 {
-    local float4 left4[ADCL_STEP * ADCL_LEFT_STRIDE / 4];
-    local float right_tile[ADCL_STEP * ADCL_RIGHT_STRIDE];
+    local float4 left4[ADCL_LEFT_FLOAT4S], right4[ADCL_RIGHT_FLOAT4S];
     uint split = (uint)get_group_id(0) % splits, tile = (uint)get_group_id(0) / splits;
     bool up = tile < up_tiles;
     if (!up) tile -= up_tiles;
     uint first = split * block_rows, end = min(rows - first, block_rows) + first;
-    adcl_matrix left = {x + x_offset, x_stride, end, hidden};
-    adcl_matrix right = {dz + dz_offset, dz_stride, end, bottleneck};
+    adcl_matrix left = ADCL_MATRIX(x, end, hidden), right = ADCL_MATRIX(dz, end, bottleneck);
     adcl_sums to = {dw_down + dw_down_offset, db_down + db_down_offset, dw_down_stride, 1.0f,
                     splits == 1, wanted & ADCL_WANTS_DOWN_KERNEL, wanted & ADCL_WANTS_DOWN_BIAS};
     if (up) {
-        left = (adcl_matrix){h + h_offset, h_stride, end, width};
-        right = (adcl_matrix){dy + dy_offset, dy_stride, end, hidden};
+        left = ADCL_MATRIX(h, end, width);
+        right = ADCL_MATRIX(dy, end, hidden);
         to = (adcl_sums){dw_up + dw_up_offset, db_up + db_up_offset, dw_up_stride, scaling,
                          splits == 1, wanted & ADCL_WANTS_UP_KERNEL, wanted & ADCL_WANTS_UP_BIAS};
     }
@@ -99,7 +97,8 @@ ADCL_TILED kernel void adcl_fused_gpu_sums(ADCL_IN(h), ADCL_IN(dy), ADCL_IN(x), 
     adcl_mask mask = {seed, step, up ? hidden : 0, threshold, keep_scale};
     uint col_tiles = (right.cols + ADCL_COLS - 1) / ADCL_COLS;
     adcl_sum_tile(left, right, mask, first, tile / col_tiles * ADCL_ROWS,
-                  tile % col_tiles * ADCL_COLS, to, (local float *)left4, right_tile);
+                  tile % col_tiles * ADCL_COLS, to, (local float *)left4,
+                  (local float *)right4);
 }
 
 /* Element `at` of a gradient (rows, cols) += scale·(its sums over all splits); row `rows` of the sums
@@ -127,19 +126,18 @@ ADCL_TILED kernel void adcl_fused_gpu_finish(ADCL_IN(dz), ADCL_IN(down), ADCL_IN
                                              uint bottleneck, uint width, float scaling,
                                              uint wanted, uint splits, uint dx_groups, uint flags)
 {
-    local float4 left4[ADCL_STEP * ADCL_LEFT_STRIDE / 4];
-    local float right[ADCL_STEP * ADCL_RIGHT_STRIDE];
+    local float4 left4[ADCL_LEFT_FLOAT4S], right4[ADCL_RIGHT_FLOAT4S];
     uint group = get_group_id(0);
     if (group < dx_groups) {
-        uint col_tiles = (hidden + ADCL_COLS - 1) / ADCL_COLS;
-        uint first_row = group / col_tiles * ADCL_ROWS, first_col = group % col_tiles * ADCL_COLS;
-        adcl_matrix in = {dz + dz_offset, dz_stride, rows, bottleneck};
-        adcl_matrix w_down = {down + down_offset, down_stride, hidden, bottleneck};
-        adcl_matrix own = {dy + dy_offset, dy_stride, rows, hidden};
+        const uint2 tile = adcl_wide_tile(group, hidden);
+        const adcl_factors factors = {ADCL_MATRIX(dz, rows, bottleneck),
+                                      ADCL_MATRIX(down, hidden, bottleneck), ADCL_NO_MASK, ADCL_NO_MASK,
+                                      false, true};
         float acc[ADCL_ITEM_ROWS][4];
-        adcl_product(in, first_row, ADCL_NO_MASK, w_down, true, first_col, (local float *)left4,
-                     right, acc);
-        adcl_store_dx(acc, own, dx + dx_offset, dx_stride, first_row, first_col, flags);
+        adcl_product(factors, tile.x, tile.y, 0, ADCL_STEP, bottleneck,
+                     (local float *)left4, (local float *)right4, acc, false, NULL);
+        adcl_store_dx(acc, ADCL_MATRIX(dy, rows, hidden), ADCL_RESULT(dx, rows, hidden), tile.x,
+                      tile.y, flags);
     } else {
         ulong at = (ulong)(group - dx_groups) * ADCL_GROUP + get_local_id(0);
         ulong up_size = (width + 1ul) * hidden, size = up_size + (hidden + 1ul) * bottleneck;

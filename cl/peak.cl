@@ -43,8 +43,15 @@ ADCL_WIDE kernel void adcl_peak_fma(global float *out, uint steps, float factor,
     ADCL_STORE(total, item, out);
 }
 
-/* destination[i] = source[i], `run` float16 one after the other per work-item: 1 is what a GPU wants,
- * whose work-items run side by side, a page or so what a core wants. count is a multiple of run. */
+/* destination[i] = source[i], a float4 per work-item: neighbours read and write side by side, as GPUs want it. */
+kernel void adcl_peak_copy_side_by_side(global const float4 *source, global float4 *destination, uint count)
+{
+    uint i = get_global_id(0);
+    if (i < count) destination[i] = source[i];
+}
+
+/* destination[i] = source[i], `run` float16 one after the other per work-item: one, or a page or so, which is
+ * what a core wants. count is a multiple of run. */
 kernel void adcl_peak_copy(global const float *source, global float *destination, uint count,
                            uint run)
 {

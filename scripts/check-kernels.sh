@@ -27,10 +27,11 @@ needs() # FILE: the files that come before it
     case $1 in
     cl/activation.cl) echo common activation_math ;;
     cl/fused_cpu.cl) echo common activation_math cpu_tile ;;
-    cl/fused_gpu.cl) echo common activation_math fused_gpu_tile ;;
-    cl/fused_gpu_gradients.cl) echo common fused_gpu_tile ;;
+    cl/fused_gpu.cl) echo common activation_math gpu_tile ;;
+    cl/fused_gpu_gradients.cl) echo common gpu_tile ;;
     cl/packed.cl) echo common activation_math cpu_tile ;;
-    cl/attention.cl | cl/layer_norm.cl) echo common activation_math ;;
+    cl/packed_gpu.cl) echo common activation_math gpu_tile ;;
+    cl/attention.cl | cl/attention_gpu.cl | cl/layer_norm.cl) echo common activation_math ;;
     *) echo common ;;
     esac
 }
@@ -66,17 +67,17 @@ compile() # FILE VARIANT OPTION…: for three targets; what is made of cpu_tile.
     compile_with clang "$@" -target nvptx64-nvidia-nvcl -S -o /dev/null
 }
 
-tiles() # the tiles of the GPU plan, as options
+tiles() # FILE: the tiles of the GPU plan that are in it, as options
 {
-    sed -n '/^static const adcl__fused_gpu_tile/,/;$/p' src/ops/fused_gpu.c |
-        grep -o '{[0-9]*, [0-9]*, [0-9]*, [0-9]*}' | tr -d '{},' |
-        sed 's/\(.*\) \(.*\) \(.*\) \(.*\)/-DADCL_GROUP=\1 -DADCL_COLS=\2 -DADCL_ITEM_ROWS=\3 -DADCL_STEP=\4/'
+    sed -n '/^static const adcl__gpu_tile/,/;$/p' "$1" |
+        grep -o '{[0-9]*, [0-9]*, [0-9]*, [0-9]*, [0-9]*}' | tr -d '{},' |
+        sed 's/\(.*\) \(.*\) \(.*\) \(.*\) \(.*\)/-DADCL_TEAMS=\1 -DADCL_ITEMS=\2 -DADCL_COLS=\3 -DADCL_ITEM_ROWS=\4 -DADCL_STEP=\5/'
 }
 
 programs() # lines of FILE VARIANT OPTION…
 {
     for file in cl/*.cl; do
-        case $file in cl/attention.cl | cl/builtins.cl | cl/common.cl | cl/activation_math.cl | cl/cpu_tile.cl | cl/fused_gpu_tile.cl) continue ;; esac
+        case $file in cl/attention.cl | cl/attention_gpu.cl | cl/builtins.cl | cl/common.cl | cl/activation_math.cl | cl/cpu_tile.cl | cl/gpu_tile.cl | cl/packed_gpu.cl) continue ;; esac
         for variant in $(variants "$file"); do echo "$file $variant"; done
     done
     for width in 1 4 8 16; do
@@ -92,8 +93,15 @@ programs() # lines of FILE VARIANT OPTION…
             echo "cl/attention.cl 0 -DADCL_WIDTH=$width -DADCL_HEAD=$head -DADCL_DROPOUT=0"
             echo "cl/attention.cl 0 -DADCL_WIDTH=$width -DADCL_HEAD=$head -DADCL_DROPOUT=1"
         done
+        echo "cl/attention_gpu.cl 0 -DADCL_HEAD=$head -DADCL_DROPOUT=0"
+        echo "cl/attention_gpu.cl 0 -DADCL_HEAD=$head -DADCL_DROPOUT=1"
     done
-    tiles | while read -r tile; do
+    tiles src/ops/packed.c | while read -r tile; do
+        for variant in $(variants cl/packed.cl); do
+            echo "cl/packed_gpu.cl $variant $tile -DADCL_WIDTH=4"
+        done
+    done
+    tiles src/ops/fused_gpu.c | while read -r tile; do
         echo "cl/fused_gpu.cl 0 $tile -DADCL_DROPOUT=1"
         echo "cl/fused_gpu_gradients.cl 0 $tile -DADCL_DROPOUT=1"
     done
@@ -167,7 +175,7 @@ show_registers()
     }
     ptxas=$(command -v ptxas || ls /usr/local/cuda/bin/ptxas 2> /dev/null || true)
     [ -n "$ptxas" ] || echo "skipped: NVIDIA, for there is no ptxas"
-    tiles > "$scratch/tiles"
+    tiles src/ops/fused_gpu.c > "$scratch/tiles"
     while read -r tile; do
         echo "$tile"
         for file in cl/fused_gpu.cl cl/fused_gpu_gradients.cl; do

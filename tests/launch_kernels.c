@@ -243,7 +243,7 @@ static adcl_status run_gpu_pass(adcl_context *ctx, const adcl__fused_gpu *pass, 
 /* A pass on tiles of 16 × 16, which the library has none of: the simulation is slow. */
 static adcl_status fuse_on_gpu(adcl_context *ctx, const gpu_pass *size)
 {
-    const adcl__fused_gpu_tile tile = {16, 16, 4, 4}, none = {0, 0, 0, 0};
+    const adcl__gpu_tile tile = {2, 16, 16, 4, 4}, none = {.cols = 0};
     size_t rows = size->rows, r = size->bottleneck_size;
     size_t width = adcl_activation_width(size->activation, r);
     const size_t shapes[ADCL_ADAPTER_SLOT_COUNT][2] = {
@@ -361,9 +361,19 @@ static adcl_status pack_and_multiply(adcl_context *ctx, const product_size *s)
     return status;
 }
 
+/* Calls with the kernels of a plan. */
+static adcl_status by_plan(adcl_context *ctx, adcl_fused_plan plan, adcl_status (*call)(adcl_context *))
+{
+    adcl_fused_plan own = ctx->fused_plan;
+    ctx->fused_plan = plan;
+    adcl_status status = call(ctx);
+    ctx->fused_plan = own;
+    return status;
+}
+
 /* Tiles that are full and that are not, more than one block of them; panels that are not full, and more
  * than are written together; more inputs than stay in the nearest cache. */
-static adcl_status multiply_all(adcl_context *ctx)
+static adcl_status multiply_in_lanes(adcl_context *ctx)
 {
     static const product_size sizes[] = {
         {16, 7, 5, 67, ADCL_ACTIVATION_GELU}, {16, 1, 97, 3, ADCL_ACTIVATION_GELU},
@@ -377,7 +387,20 @@ static adcl_status multiply_all(adcl_context *ctx)
     return status;
 }
 
-/* Sequences of 1, 9 and 3 tokens: as starts, as the sequence of each token, and cut for both widths. */
+/* The tile for few rows, which is enough: the simulation is slow. */
+static adcl_status multiply_in_groups(adcl_context *ctx)
+{
+    const product_size size = {1, 5, 33, 67, ADCL_ACTIVATION_GELU};
+    return pack_and_multiply(ctx, &size);
+}
+
+static adcl_status multiply_all(adcl_context *ctx)
+{
+    ADCL_TRY(by_plan(ctx, ADCL_FUSED_PLAN_GPU, multiply_in_groups));
+    return by_plan(ctx, ADCL_FUSED_PLAN_CPU, multiply_in_lanes);
+}
+
+/* Sequences of 1, 9 and 3 tokens: as starts, as the sequence of each token, and cut for every width. */
 enum { SEQUENCES = 3, TOKENS = 13, HEADS = 2, HEAD = 3, COLUMNS = HEADS * HEAD };
 
 static adcl_status make_integers(adcl_context *ctx, const int32_t *numbers, size_t count,
@@ -416,12 +439,24 @@ static adcl_status attend(adcl_context *ctx, unsigned vector_width, const int32_
     return status;
 }
 
-static adcl_status attend_all(adcl_context *ctx)
+static adcl_status attend_in_groups(adcl_context *ctx)
+{
+    static const int32_t by_16[] = {0, 1, 0, 1, 10, 1, 10, 13, 10};
+    return attend(ctx, 1, by_16, COUNT(by_16) / 3);
+}
+
+static adcl_status attend_in_lanes(adcl_context *ctx)
 {
     static const int32_t by_8[] = {0, 1, 0, 1, 10, 1, 1, 10, 9, 10, 13, 10};
     static const int32_t by_4[] = {0, 1, 0, 1, 10, 1, 1, 10, 5, 1, 10, 9, 10, 13, 10};
     ADCL_TRY(attend(ctx, 8, by_8, COUNT(by_8) / 3));
     return attend(ctx, 4, by_4, COUNT(by_4) / 3);
+}
+
+static adcl_status attend_all(adcl_context *ctx)
+{
+    ADCL_TRY(by_plan(ctx, ADCL_FUSED_PLAN_GPU, attend_in_groups));
+    return by_plan(ctx, ADCL_FUSED_PLAN_CPU, attend_in_lanes);
 }
 
 static adcl_status normalise(adcl_context *ctx, unsigned vector_width, size_t cols)
@@ -446,11 +481,22 @@ static adcl_status normalise(adcl_context *ctx, unsigned vector_width, size_t co
     return status;
 }
 
-static adcl_status normalise_all(adcl_context *ctx)
+static adcl_status normalise_in_groups(adcl_context *ctx)
+{
+    return normalise(ctx, 1, 67);
+}
+
+static adcl_status normalise_in_lanes(adcl_context *ctx)
 {
     ADCL_TRY(normalise(ctx, 16, 19));
     ADCL_TRY(normalise(ctx, 8, 7));
     return normalise(ctx, 4, 9);
+}
+
+static adcl_status normalise_all(adcl_context *ctx)
+{
+    ADCL_TRY(by_plan(ctx, ADCL_FUSED_PLAN_GPU, normalise_in_groups));
+    return by_plan(ctx, ADCL_FUSED_PLAN_CPU, normalise_in_lanes);
 }
 
 /* Matrices of the tokens x, u and v (TOKENS, COLUMNS); of the sequences, pooled. */
@@ -588,8 +634,8 @@ static adcl_status lose_all(adcl_context *ctx)
     return lose(ctx, ADCL_MSE);
 }
 
-/* adcl_peak_measure would take hours here, so its kernels run by themselves. They have no bounds to
- * check: their ranges are whole work-groups. */
+/* adcl_peak_measure would take hours here, so its kernels run by themselves. Of the first
+ * the range is whole work-groups, for it checks no bounds. */
 static adcl_status measure(adcl_context *ctx)
 {
     enum { ITEMS = 64 };
@@ -603,12 +649,18 @@ static adcl_status measure(adcl_context *ctx)
                                       ADCL__ARG(factor), ADCL__ARG(term)};
         const adcl__argument copy[] = {{sizeof(cl_mem), &a->buffer}, {sizeof(cl_mem), &b->buffer},
                                        ADCL__ARG(count), ADCL__ARG(run)};
+        const adcl__argument side_by_side[] = {{sizeof(cl_mem), &a->buffer},
+                                               {sizeof(cl_mem), &b->buffer}, ADCL__ARG(count)};
         const adcl__range range = {.items = {ITEMS, 1}};
         status = ADCL__LAUNCH(ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_fma", NULL}),
                               range, fma);
         if (status == ADCL_OK)
             status = ADCL__LAUNCH(
                 ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_copy", NULL}), range, copy);
+        if (status == ADCL_OK)
+            status = ADCL__LAUNCH(
+                ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_copy_side_by_side", NULL}),
+                range, side_by_side);
     }
     adcl_tensor_destroy(&b);
     adcl_tensor_destroy(&a);

@@ -164,7 +164,7 @@ static const double tolerance_near_1 = 5e-6;
 
 Test(attention, matches_plain_c_forward_and_backward_in_blocks_of_16, .timeout = 300)
 {
-    adcl_context *ctx = adcl_test_context_create();
+    adcl_context *ctx = adcl_test_context_create_for(ADCL_FUSED_PLAN_CPU);
     ctx->family->vector_width = 16; /* more than 16 tokens are never taken */
     check_pass(ctx, 3, 1, 1.0f, tolerance_near_1);
     check_pass(ctx, 1, 3, 1.0f, tolerance_near_1);
@@ -175,19 +175,33 @@ Test(attention, matches_plain_c_forward_and_backward_in_blocks_of_16, .timeout =
 
 Test(attention, matches_plain_c_forward_and_backward_in_blocks_of_8, .timeout = 300)
 {
-    adcl_context *ctx = adcl_test_context_create();
+    adcl_context *ctx = adcl_test_context_create_for(ADCL_FUSED_PLAN_CPU);
     ctx->family->vector_width = 1; /* also of devices without vectors */
     check_pass(ctx, 4, 8, 1.0f, tolerance_near_1);
     check_pass(ctx, 2, 3, 1.0f, tolerance_near_1);
     adcl_context_destroy(&ctx);
 }
 
+/* The last head is too large for local memory, and so takes the other kernels. */
+Test(attention, matches_plain_c_forward_and_backward_in_work_groups, .timeout = 300)
+{
+    adcl_context *ctx = adcl_test_context_create_for(ADCL_FUSED_PLAN_GPU);
+    check_pass(ctx, 3, 1, 1.0f, tolerance_near_1);
+    check_pass(ctx, 1, 3, 1.0f, tolerance_near_1);
+    check_pass(ctx, 3, 32, 1.0f, tolerance_near_1);
+    check_pass(ctx, 2, 64, 1.0f, tolerance_near_1);
+    check_pass(ctx, 1, 65, 1.0f, tolerance_near_1);
+    adcl_context_destroy(&ctx);
+}
+
+static const adcl_fused_plan plans[] = {ADCL_FUSED_PLAN_CPU, ADCL_FUSED_PLAN_GPU};
+
 /* Scores of thousands: exp would overflow, had the largest not been taken away; almost all of the
  * sum is one key's. A score of 3e4 is off by 3e-3, and so is its share of the sum. Gradients are
  * products of these shares with numbers of hundreds: forward alone tells more. */
-Test(attention, survives_scores_of_thousands, .timeout = 300)
+static void check_scores_of_thousands(adcl_fused_plan plan)
 {
-    adcl_context *ctx = adcl_test_context_create();
+    adcl_context *ctx = adcl_test_context_create_for(plan);
     ctx->family->vector_width = 8;
     pass p = make_pass(ctx, 3, 32, lengths, SEQUENCES, 100.0f);
     run_pass(&p);
@@ -199,6 +213,11 @@ Test(attention, survives_scores_of_thousands, .timeout = 300)
     free(dqkv);
     discard_pass(&p);
     adcl_context_destroy(&ctx);
+}
+
+Test(attention, survives_scores_of_thousands, .timeout = 300)
+{
+    for (size_t i = 0; i < 2; i++) check_scores_of_thousands(plans[i]);
 }
 
 /* ---- bits ------------------------------------------------------------------------------------ */
@@ -225,9 +244,9 @@ static void copy_rows(adcl_context *ctx, const adcl_test_matrix *all, size_t fir
     free(every);
 }
 
-Test(attention, gives_a_sequence_the_same_bits_alone_and_among_others, .timeout = 300)
+static void check_bits(adcl_fused_plan plan)
 {
-    adcl_context *ctx = adcl_test_context_create();
+    adcl_context *ctx = adcl_test_context_create_for(plan);
     ctx->family->vector_width = 8;
     pass all = make_pass(ctx, 3, 32, lengths, SEQUENCES, 1.0f);
     run_pass(&all);
@@ -243,4 +262,9 @@ Test(attention, gives_a_sequence_the_same_bits_alone_and_among_others, .timeout 
     }
     discard_pass(&all);
     adcl_context_destroy(&ctx);
+}
+
+Test(attention, gives_a_sequence_the_same_bits_alone_and_among_others, .timeout = 300)
+{
+    for (size_t i = 0; i < 2; i++) check_bits(plans[i]);
 }

@@ -325,7 +325,7 @@ Test(context_log, receives_what_its_level_asks_for)
     cr_expect_eq(book.lines[ADCL_LOG_INFO] + book.lines[ADCL_LOG_DEBUG], 0);
     book = log_at(ADCL_LOG_INFO);
     cr_expect_eq(book.lines[ADCL_LOG_INFO], 2); /* the device and the engine */
-    cr_expect_not_null(strstr(book.last, "engine fused (auto: the fastest on a CPU"), "%s", book.last);
+    cr_expect_not_null(strstr(book.last, "engine fused (auto: the fastest on this kind"), "%s", book.last);
     cr_expect_eq(book.lines[ADCL_LOG_DEBUG], 0);
     book = log_at(ADCL_LOG_DEBUG);
     cr_expect_eq(book.lines[ADCL_LOG_DEBUG], 1);
@@ -634,9 +634,9 @@ Test(context_events, wrong_arguments_are_refused)
     ADCL_TEST_FAILS(ctx, INVALID_ARGUMENT, "expected 2 events, got NULL",
                     adcl_context_wait_for(ctx, 2, NULL));
     cl_event none = NULL;
-    ADCL_TEST_FAILS(ctx, OPENCL, "CL_INVALID_EVENT_WAIT_LIST",
-                    adcl_context_wait_for(ctx, 1, &none));
-    cr_expect_eq(adcl_context_error(ctx)->native_code, CL_INVALID_EVENT_WAIT_LIST);
+    ADCL_TEST_FAILS(ctx, OPENCL, "CL_INVALID_EVENT", adcl_context_wait_for(ctx, 1, &none));
+    int code = adcl_context_error(ctx)->native_code; /* NVIDIA's driver gives the second */
+    cr_expect(code == CL_INVALID_EVENT_WAIT_LIST || code == CL_INVALID_EVENT);
     ADCL_TEST_FAILS(ctx, INVALID_ARGUMENT, "got NULL", adcl_context_record(ctx, NULL));
     adcl_context_destroy(&ctx);
 }

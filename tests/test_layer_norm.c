@@ -141,11 +141,11 @@ static void check_backward(norm_case *c)
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
-static void check_width(unsigned width)
+static void check_sizes(adcl_fused_plan plan, unsigned width)
 {
     static const size_t row_counts[] = {1, 2, 13, 65};
     static const size_t col_counts[] = {3, 7, 8, 15, 16, 17, 33, 383, 384, 769};
-    adcl_context *ctx = adcl_test_context_create();
+    adcl_context *ctx = adcl_test_context_create_for(plan);
     ctx->family->vector_width = width;
     size_t turn = 0;
     for (size_t r = 0; r < COUNT(row_counts); r++)
@@ -161,23 +161,32 @@ static void check_width(unsigned width)
 
 Test(layer_norm, matches_plain_c_in_vectors_of_every_width, .timeout = 300)
 {
-    check_width(16);
-    check_width(8);
-    check_width(1); /* vectors of 4, also for devices that have none */
+    check_sizes(ADCL_FUSED_PLAN_CPU, 16);
+    check_sizes(ADCL_FUSED_PLAN_CPU, 8);
+    check_sizes(ADCL_FUSED_PLAN_CPU, 1); /* vectors of 4, also for devices that have none */
+}
+
+Test(layer_norm, matches_plain_c_in_work_groups, .timeout = 300)
+{
+    check_sizes(ADCL_FUSED_PLAN_GPU, 1);
+}
+
+/* By both plans' kernels, the CPU's in vectors of 8. */
+static void by_both_plans(void (*check)(adcl_context *))
+{
+    static const adcl_fused_plan plans[] = {ADCL_FUSED_PLAN_CPU, ADCL_FUSED_PLAN_GPU};
+    for (size_t i = 0; i < 2; i++) {
+        adcl_context *ctx = adcl_test_context_create_for(plans[i]);
+        ctx->family->vector_width = 8;
+        check(ctx);
+        adcl_context_destroy(&ctx);
+    }
 }
 
 /* ---- in place -------------------------------------------------------------------------------- */
 
-static adcl_context *narrow_context(void)
+static void check_takes_the_place_of_any_summand(adcl_context *ctx)
 {
-    adcl_context *ctx = adcl_test_context_create();
-    ctx->family->vector_width = 8;
-    return ctx;
-}
-
-Test(layer_norm, takes_the_place_of_any_summand)
-{
-    adcl_context *ctx = narrow_context();
     for (size_t place = 0; place < 3; place++)
         for (int keeps = 0; keeps < 2; keeps++) {
             norm_case c = make_case(ctx, 5, 19, 3);
@@ -185,12 +194,15 @@ Test(layer_norm, takes_the_place_of_any_summand)
             adcl_test_matrix_check(ctx, c.label, &c.summand[place], tolerance);
             discard_case(&c);
         }
-    adcl_context_destroy(&ctx);
 }
 
-Test(layer_norm, gradient_takes_the_place_of_dy)
+Test(layer_norm, takes_the_place_of_any_summand)
 {
-    adcl_context *ctx = narrow_context();
+    by_both_plans(check_takes_the_place_of_any_summand);
+}
+
+static void check_gradient_takes_the_place_of_dy(adcl_context *ctx)
+{
     norm_case c = make_case(ctx, 5, 19, 2);
     forward(&c, true, &c.y);
     const adcl__layer_norm rule = rule_of(&c);
@@ -201,16 +213,19 @@ Test(layer_norm, gradient_takes_the_place_of_dy)
                  adcl__layer_norm_backward(ctx, &rule, &kept, c.dy.tensor, c.dy.tensor));
     adcl_test_matrix_check(ctx, c.label, &c.dy, tolerance);
     discard_case(&c);
-    adcl_context_destroy(&ctx);
+}
+
+Test(layer_norm, gradient_takes_the_place_of_dy)
+{
+    by_both_plans(check_gradient_takes_the_place_of_dy);
 }
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
 /* Rows of numbers far from 0 that differ little: Σx² − D·mean² would have no digit left. 1000 is
  * rounded by 3e-5 itself, of a deviation of 1. */
-Test(layer_norm, keeps_its_digits_far_from_0)
+static void check_keeps_its_digits_far_from_0(adcl_context *ctx)
 {
-    adcl_context *ctx = narrow_context();
     norm_case c = make_case(ctx, 7, 300, 1);
     float *far = adcl_test_numbers(1, c.rows * c.cols);
     for (size_t i = 0; i < c.rows * c.cols; i++) {
@@ -223,13 +238,16 @@ Test(layer_norm, keeps_its_digits_far_from_0)
     forward(&c, false, &c.y);
     adcl_test_matrix_check(ctx, c.label, &c.y, 5e-4);
     discard_case(&c);
-    adcl_context_destroy(&ctx);
+}
+
+Test(layer_norm, keeps_its_digits_far_from_0)
+{
+    by_both_plans(check_keeps_its_digits_far_from_0);
 }
 
 /* The variance is 0: what is left is the bias. */
-Test(layer_norm, gives_the_bias_for_rows_of_one_number)
+static void check_gives_the_bias_for_rows_of_one_number(adcl_context *ctx)
 {
-    adcl_context *ctx = narrow_context();
     norm_case c = make_case(ctx, 3, 17, 1);
     ADCL_TEST_OK(ctx, adcl_tensor_fill(ctx, c.summand[0].tensor, 0.5f));
     for (size_t i = 0; i < c.rows * c.cols; i++) c.sum[i] = 0.5;
@@ -237,12 +255,15 @@ Test(layer_norm, gives_the_bias_for_rows_of_one_number)
     for (size_t i = 0; i < c.rows * c.cols; i++) c.y.expected[i] = c.bias.expected[i % c.cols];
     adcl_test_matrix_check(ctx, c.label, &c.y, 0.0);
     discard_case(&c);
-    adcl_context_destroy(&ctx);
 }
 
-Test(layer_norm, gives_a_row_the_same_bits_among_any_number_of_rows)
+Test(layer_norm, gives_the_bias_for_rows_of_one_number)
 {
-    adcl_context *ctx = narrow_context();
+    by_both_plans(check_gives_the_bias_for_rows_of_one_number);
+}
+
+static void check_gives_a_row_the_same_bits_among_any_number_of_rows(adcl_context *ctx)
+{
     norm_case all = make_case(ctx, 66, 37, 3);
     forward(&all, false, &all.y);
     float *every = adcl_test_guarded_read(ctx, &all.y.guarded);
@@ -256,5 +277,9 @@ Test(layer_norm, gives_a_row_the_same_bits_among_any_number_of_rows)
     }
     free(every);
     discard_case(&all);
-    adcl_context_destroy(&ctx);
+}
+
+Test(layer_norm, gives_a_row_the_same_bits_among_any_number_of_rows)
+{
+    by_both_plans(check_gives_a_row_the_same_bits_among_any_number_of_rows);
 }

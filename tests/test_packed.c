@@ -201,7 +201,7 @@ static void check_sizes(adcl_context *ctx, adcl_activation plain)
 
 static void check_width(unsigned width, adcl_activation plain)
 {
-    adcl_context *ctx = adcl_test_context_create();
+    adcl_context *ctx = adcl_test_context_create_for(ADCL_FUSED_PLAN_CPU);
     ctx->family->vector_width = width;
     check_sizes(ctx, plain);
     adcl_context_destroy(&ctx);
@@ -222,6 +222,14 @@ Test(packed, matches_plain_c_in_vectors_of_4_which_is_also_for_devices_that_have
      .timeout = 300)
 {
     check_width(1, ADCL_ACTIVATION_GELU);
+}
+
+/* Numbers of compute units decide on the tile. */
+Test(packed, matches_plain_c_in_work_groups, .timeout = 300)
+{
+    adcl_context *ctx = adcl_test_context_create_for(ADCL_FUSED_PLAN_GPU);
+    check_sizes(ctx, ADCL_ACTIVATION_GELU);
+    adcl_context_destroy(&ctx);
 }
 
 /* ---- bits ------------------------------------------------------------------------------------ */
@@ -254,12 +262,16 @@ static void check_bits(adcl_context *ctx, size_t inputs, size_t outputs, const e
 Test(packed, gives_a_row_the_same_bits_among_any_number_of_rows, .timeout = 300)
 {
     static const unsigned widths[] = {4, 8, 16};
-    adcl_context *ctx = adcl_test_context_create();
+    adcl_context *ctx = adcl_test_context_create_for(ADCL_FUSED_PLAN_CPU);
     for (size_t w = 0; w < COUNT(widths); w++) {
         ctx->family->vector_width = widths[w];
         check_bits(ctx, 385, 129, &endings[1]);
         check_bits(ctx, 769, 63, &endings[6]);
     }
+    adcl_context_destroy(&ctx);
+    ctx = adcl_test_context_create_for(ADCL_FUSED_PLAN_GPU);
+    check_bits(ctx, 385, 129, &endings[1]);
+    check_bits(ctx, 769, 63, &endings[6]);
     adcl_context_destroy(&ctx);
 }
 

@@ -18,8 +18,8 @@ typedef struct adcl_linear_params {
     size_t output_size; /* C; required */
     size_t max_rows;    /* required: most rows of one pass */
     uint64_t seed;      /* kernel: Glorot uniform ±sqrt(6/(D+C)); bias: zeros */
-    adcl_engine engine; /* 0 (AUTO): the context's. fused: the kernels of its CPU plan,
-                         * on every device */
+    adcl_engine engine; /* 0 (AUTO): the context's. fused: the kernels of its CPU plan; under
+                         * its GPU plan, which has none for a dense layer, gemm */
 } adcl_linear_params;
 
 #define ADCL_LINEAR_PARAMS_INIT {sizeof(adcl_linear_params), 0, 0, 0, 0, ADCL_ENGINE_AUTO}

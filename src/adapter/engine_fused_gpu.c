@@ -110,7 +110,7 @@ static adcl_status fused_backward(adcl_context *ctx, const adcl_adapter *a, adcl
 
 const adcl__engine_functions adcl__engine_fused_gpu = {
     .id = ADCL_ENGINE_FUSED,
-    .plan = "fused/gpu/1",
+    .plan = "fused/gpu/2",
     .bytes = fused_bytes,
     .prepare = fused_prepare,
     .release = fused_release,

@@ -87,11 +87,9 @@ static adcl_status check_load(adcl_context *ctx, adcl_encoder **out, const char 
     return adcl__engine_resolve(ctx, p->engine, &p->engine);
 }
 
-/* Packed products are for devices that are CPUs; on others the engine fused is the adapters' alone. */
 static adcl_engine product_engine(const adcl_context *ctx, adcl_engine engine)
 {
-    bool packs = ctx->fused_plan == ADCL_FUSED_PLAN_CPU;
-    return engine == ADCL_ENGINE_FUSED && !packs ? ADCL_ENGINE_GEMM : engine;
+    return engine == ADCL_ENGINE_FUSED && !adcl__packs_products(ctx) ? ADCL_ENGINE_GEMM : engine;
 }
 
 adcl_status adcl_encoder_load(adcl_encoder **out, adcl_context *ctx, const char *folder,

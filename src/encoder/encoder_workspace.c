@@ -410,8 +410,8 @@ static adcl_status warm_up(const maker *m)
     size_t many = ws->max_tokens;
     if (many > ws->max_sequences * m->encoder->weights.config.positions)
         many = ws->max_sequences * m->encoder->weights.config.positions;
-    /* All kernels of a packed product are the same for any number of rows. */
-    if (ws->engine == ADCL_ENGINE_FUSED && many > 64) many = 64;
+    /* All kernels of a packed product are the same for any number of rows, but for those in groups. */
+    if (ws->engine == ADCL_ENGINE_FUSED && !adcl__takes_groups(m->ctx) && many > 64) many = 64;
     ADCL_TRY(warm_up_tokens(m, many));
     ADCL_TRY(warm_up_tokens(m, 1));
     ws->has_forward = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* frozen.h – a dense layer of the model that never changes: packed for devices that are CPUs, or multiplied
+/* frozen.h – a dense layer of the model that never changes: packed, or multiplied
  * by CLBlast. N rows, K inputs, M outputs. */
 #ifndef ADCL_ENCODER_FROZEN_H
 #define ADCL_ENCODER_FROZEN_H

@@ -10,32 +10,43 @@
 /* More lanes than this would mostly be empty: many sequences have a dozen tokens. */
 enum { WIDEST = 16 };
 
+/* Of cl/attention_gpu.cl: tokens of a block, items of a group, and columns of a head at most, for local memory. */
+enum { GROUP_TOKENS = 16, GROUP_ITEMS = 64, GROUP_HEAD_MOST = 64 };
+
 adcl__attention adcl__attention_describe(const adcl_context *ctx, size_t heads, size_t head_size,
                                          size_t longest)
 {
+    bool in_groups = adcl__takes_groups(ctx) && head_size <= GROUP_HEAD_MOST;
+    /* Two of the device's vectors: a number of a key that was loaded serves both. */
+    size_t lanes = adcl__least(2 * adcl__widest_vector(ctx), WIDEST);
     return (adcl__attention){.heads = heads,
                              .head_size = head_size,
-                             /* Two of the device's vectors: a number of a key that was loaded serves both. */
-                             .width = adcl__least(2 * adcl__widest_vector(ctx), WIDEST),
+                             .in_groups = in_groups,
+                             .width = in_groups ? GROUP_TOKENS : lanes,
                              .longest = longest};
 }
 
-/* Enqueues over (blocks, heads); masked programs are others. */
-static adcl_status launch(adcl_context *ctx, const adcl__attention *attention, const char *name,
-                          bool masked, size_t block_count, const adcl__argument *arguments,
-                          size_t count)
+/* Enqueues over (blocks, heads), an item or a group each; masked programs are others. */
+static adcl_status launch(adcl_context *ctx, const adcl__attention *attention, const char *of_items,
+                          const char *of_groups, bool masked, size_t block_count,
+                          const adcl__argument *arguments, size_t count)
 {
     char options[96];
+    bool in_groups = attention->in_groups;
     snprintf(options, sizeof options, "-DADCL_WIDTH=%zu -DADCL_HEAD=%zu -DADCL_DROPOUT=%d",
-             attention->width, attention->head_size, masked);
-    const adcl__kernel_id kernel = {ADCL__PROGRAM_ATTENTION, 0, name, options};
-    return adcl__launch(ctx, kernel, (adcl__range){{block_count, attention->heads}, {1, 1}},
+             in_groups ? 1 : attention->width, attention->head_size, masked);
+    const adcl__kernel_id kernel = {
+        in_groups ? ADCL__PROGRAM_ATTENTION_GPU : ADCL__PROGRAM_ATTENTION, 0,
+        in_groups ? of_groups : of_items, options};
+    size_t items = in_groups ? GROUP_ITEMS : 1;
+    return adcl__launch(ctx, kernel,
+                        (adcl__range){{block_count * items, attention->heads}, {items, 1}},
                         arguments, count);
 }
 
-#define LAUNCH(name, masked, blocks, arguments)                                                    \
-    launch(ctx, attention, name, masked, blocks, arguments,                                        \
-           sizeof(arguments) / sizeof((arguments)[0]))
+#define LAUNCH(pass, masked, blocks, arguments)                                                    \
+    launch(ctx, attention, "adcl_attention_" pass, "adcl_attention_gpu_" pass, masked, blocks,     \
+           arguments, sizeof(arguments) / sizeof((arguments)[0]))
 
 static const adcl__dropout_mask no_mask;
 
@@ -60,7 +71,7 @@ adcl_status adcl__attention_forward(adcl_context *ctx, const adcl__attention *at
         ADCL__TENSOR_ARGS(qkv), ADCL__ARG(blocks->buffer), ADCL__ARG(log_sum->buffer),
         ADCL__TENSOR_ARGS(out), ADCL__UINT_ARG(block_count), ADCL__UINT_ARG(attention->heads),
         ADCL__ARG(scale), MASK_ARGS(m)};
-    return LAUNCH("adcl_attention_fwd", mask != NULL, block_count, arguments);
+    return LAUNCH("fwd", mask != NULL, block_count, arguments);
 }
 
 adcl_status adcl__attention_backward(adcl_context *ctx, const adcl__attention *attention,
@@ -80,6 +91,6 @@ adcl_status adcl__attention_backward(adcl_context *ctx, const adcl__attention *a
         ADCL__ARG(kept->log_sum->buffer), ADCL__TENSOR_ARGS(dout), ADCL__ARG(delta->buffer),
         ADCL__TENSOR_ARGS(dqkv), ADCL__UINT_ARG(kept->block_count),
         ADCL__UINT_ARG(attention->heads), ADCL__ARG(scale), MASK_ARGS(m)};
-    ADCL_TRY(LAUNCH("adcl_attention_bwd_queries", masked, kept->block_count, of_queries));
-    return LAUNCH("adcl_attention_bwd_keys", masked, kept->block_count, of_keys);
+    ADCL_TRY(LAUNCH("bwd_queries", masked, kept->block_count, of_queries));
+    return LAUNCH("bwd_keys", masked, kept->block_count, of_keys);
 }

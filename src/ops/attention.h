@@ -6,9 +6,11 @@
 
 #include "ops/elementwise.h"
 
-/* A block is (start, end, first): tokens of one sequence [start, end), from `first` on, at most width. */
+/* By cl/attention_gpu.cl where the plan is the GPU's and heads are small enough for local memory.
+ * A block is (start, end, first): tokens of one sequence [start, end), from `first` on, at most width. */
 typedef struct adcl__attention {
     size_t heads, head_size;
+    bool in_groups;   /* a block is a work-group's */
     size_t width;     /* tokens of a block */
     size_t longest;   /* the longest sequence that there may be: dropout counts by it */
 } adcl__attention;

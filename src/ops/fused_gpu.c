@@ -5,7 +5,6 @@
 #include "ops/activation.h"
 #include "runtime/program.h"
 
-#include <stdio.h>
 
 /* Bits of `flags` in cl/fused_gpu.cl. */
 enum { KEEP_Z = 1, KEEP_H = 2, WHOLE = 4, RESIDUAL = 8 };
@@ -17,54 +16,45 @@ static size_t ceil_div(size_t a, size_t b)
 
 /* ---- tiles ------------------------------------------------------------------------------------*/
 
-/* Local memory of the largest tile, and the smallest work-group that there are tiles for. */
-#define LOCAL_BYTES_LEAST 32768
-#define ITEMS_LEAST 64
-
-static size_t tile_rows(adcl__fused_gpu_tile tile)
-{
-    return tile.items * 4 * tile.item_rows / tile.cols;
-}
-
-/* Tiles that take all R columns, the narrower first: the more rows, the fewer times the kernels are
- * read. scripts/check-kernels.sh compiles each tile of this file. */
-static const adcl__fused_gpu_tile whole_tiles[] = {
-    {128, 32, 4, 16}, {128, 64, 8, 16}, {64, 64, 8, 16}, {128, 128, 8, 16}, {64, 128, 8, 16},
-    {128, 256, 8, 8},
+/* Tiles that take all R columns, the narrower first, and those for the rest of their workspace. In `low` ones
+ * there are half as many rows, for batches that would not give every compute unit a tile. `few` has 16
+ * columns and 64 rows, so that few rows make many groups. scripts/check-kernels.sh compiles each tile of this
+ * file. */
+static const adcl__gpu_tile whole_tiles[] = {
+    {4, 64, 32, 4, 16}, {4, 64, 64, 8, 16}, {4, 64, 128, 8, 8}, {2, 64, 256, 8, 8},
 };
+static const adcl__gpu_tile low_tile = {4, 64, 64, 4, 16};
+static const adcl__gpu_tile parts_tile_of[] = {{4, 64, 64, 8, 16}, {4, 64, 64, 8, 8}};
+static const adcl__gpu_tile few_tile_of[] = {{4, 64, 16, 4, 16}, {4, 64, 16, 4, 8}};
 
-/* The same with few rows in a tile, for batches that would not give every compute unit one. */
-static const adcl__fused_gpu_tile low_tile = {64, 64, 4, 16};
-
-/* Sixteen columns give many groups, and deep steps fewer barriers, where all rows fit one tile. */
-static const adcl__fused_gpu_tile few_tile = {64, 16, 4, 32};
-
-/* The first whole tile that R fits and the device's work-groups allow; cols 0 if there is none. */
-static adcl__fused_gpu_tile whole_tile(unsigned items, size_t bottleneck_size)
+/* The first whole tile that R fits; cols 0 if there is none. */
+static adcl__gpu_tile whole_tile(size_t bottleneck_size)
 {
     for (size_t i = 0; i < sizeof whole_tiles / sizeof whole_tiles[0]; i++)
-        if (whole_tiles[i].items <= items && bottleneck_size <= whole_tiles[i].cols)
-            return whole_tiles[i];
-    return (adcl__fused_gpu_tile){.cols = 0};
+        if (bottleneck_size <= whole_tiles[i].cols) return whole_tiles[i];
+    return (adcl__gpu_tile){.cols = 0};
 }
 
 adcl_status adcl__fused_gpu_choose(adcl_context *ctx, size_t max_rows, size_t bottleneck_size,
                                    adcl__fused_gpu_tiles *tiles)
 {
     const adcl__family *family = ctx->family;
-    if (family->max_work_group_size < ITEMS_LEAST ||
-        family->info.local_memory_bytes < LOCAL_BYTES_LEAST)
+    if (!adcl__has_groups(family))
         return adcl__fail(ctx, ADCL_ERR_UNSUPPORTED, 0,
                           "engine fused, plan gpu: expected work-groups of %d and %d bytes of local "
-                          "memory, got %zu and %llu; use engine gemm", ITEMS_LEAST,
-                          LOCAL_BYTES_LEAST, family->max_work_group_size,
+                          "memory, got %zu and %llu; use engine gemm", ADCL__GROUP_ITEMS_LEAST,
+                          ADCL__GROUP_BYTES_LEAST, family->max_work_group_size,
                           (unsigned long long)family->info.local_memory_bytes);
-    unsigned items = family->max_work_group_size >= 128 ? 128 : 64;
-    tiles->parts = whole_tile(items, 64);
-    tiles->few = few_tile;
-    tiles->whole = whole_tile(items, bottleneck_size);
-    bool many_rows = ceil_div(max_rows, tile_rows(tiles->parts)) >= family->info.compute_units;
+    tiles->whole = whole_tile(bottleneck_size);
+    size_t shallow = tiles->whole.cols != 0 && tiles->whole.step == parts_tile_of[1].step;
+    tiles->parts = parts_tile_of[shallow];
+    tiles->few = few_tile_of[shallow];
+    bool many_rows = ceil_div(max_rows, adcl__gpu_tile_rows(tiles->parts)) >= family->info.compute_units;
     if (!many_rows && bottleneck_size <= low_tile.cols) tiles->whole = low_tile;
+    size_t most_teams = family->max_work_group_size / ADCL__GROUP_ITEMS_LEAST;
+    unsigned teams = tiles->whole.cols != 0 ? tiles->whole.teams : tiles->parts.teams;
+    while (teams > most_teams) teams /= 2;
+    tiles->whole.teams = tiles->parts.teams = tiles->few.teams = teams;
     return ADCL_OK;
 }
 
@@ -75,14 +65,20 @@ static bool takes_whole(const adcl__fused_gpu *pass, size_t rows)
            (rows > ADCL__FUSED_GPU_FEW || adcl__activation_mixes_columns(pass->activation));
 }
 
-static adcl__fused_gpu_tile parts_tile(const adcl__fused_gpu *pass, size_t rows)
+static adcl__gpu_tile parts_tile(const adcl__fused_gpu *pass, size_t rows)
 {
     return rows <= ADCL__FUSED_GPU_FEW ? pass->tiles.few : pass->tiles.parts;
 }
 
-static size_t tile_count(adcl__fused_gpu_tile tile, size_t rows, size_t cols)
+static size_t tile_count(adcl__gpu_tile tile, size_t rows, size_t cols)
 {
-    return ceil_div(rows, tile_rows(tile)) * ceil_div(cols, tile.cols);
+    return ceil_div(rows, adcl__gpu_tile_rows(tile)) * ceil_div(cols, tile.cols);
+}
+
+/* Groups for a wide result, in which each team has a tile. */
+static size_t wide_groups(adcl__gpu_tile tile, size_t rows, size_t cols)
+{
+    return ceil_div(rows, adcl__gpu_tile_rows(tile)) * ceil_div(cols, (size_t)tile.teams * tile.cols);
 }
 
 size_t adcl__fused_gpu_inference_rows(const adcl__fused_gpu_tiles *tiles, adcl_activation activation,
@@ -97,16 +93,14 @@ size_t adcl__fused_gpu_inference_rows(const adcl__fused_gpu_tiles *tiles, adcl_a
 
 /* `groups` work-groups of a kernel that is built for the tile. */
 static adcl_status launch(adcl_context *ctx, const adcl__fused_gpu *pass, adcl__kernel_id id,
-                          adcl__fused_gpu_tile tile, size_t groups, const adcl__argument *arguments,
+                          adcl__gpu_tile tile, size_t groups, const adcl__argument *arguments,
                           size_t count)
 {
     char options[160];
-    snprintf(options, sizeof options,
-             "-DADCL_GROUP=%u -DADCL_COLS=%u -DADCL_ITEM_ROWS=%u -DADCL_STEP=%u -DADCL_DROPOUT=%d",
-             tile.items, tile.cols, tile.item_rows, tile.step, pass->mask != NULL);
+    adcl__gpu_tile_options(tile, pass->mask != NULL ? "-DADCL_DROPOUT=1" : "-DADCL_DROPOUT=0", options,
+                           sizeof options);
     id.options = options;
-    adcl__range range = {.items = {groups * tile.items, 1}, .local = {tile.items, 1}};
-    return adcl__launch(ctx, id, range, arguments, count);
+    return adcl__launch(ctx, id, adcl__gpu_tile_range(tile, groups), arguments, count);
 }
 
 #define LAUNCH(ctx, pass, id, tile, groups, arguments)                                             \
@@ -165,7 +159,7 @@ static size_t width(const adcl__fused_gpu *pass)
         ADCL__UINT_ARG(bottleneck_size(pass)), ADCL__UINT_ARG(width(pass))
 
 /* True when an activation needs whole rows of z, of which a tile has but a part. */
-static bool splits_rows(const adcl__fused_gpu *pass, adcl__fused_gpu_tile tile)
+static bool splits_rows(const adcl__fused_gpu *pass, adcl__gpu_tile tile)
 {
     return adcl__activation_mixes_columns(pass->activation) && bottleneck_size(pass) > tile.cols;
 }
@@ -173,7 +167,7 @@ static bool splits_rows(const adcl__fused_gpu *pass, adcl__fused_gpu_tile tile)
 /* ---- forward ----------------------------------------------------------------------------------*/
 
 static adcl_status launch_fwd(adcl_context *ctx, const adcl__fused_gpu *pass,
-                              adcl__fused_gpu_tile tile, const adcl_tensor *x, adcl_tensor *y,
+                              adcl__gpu_tile tile, const adcl_tensor *x, adcl_tensor *y,
                               cl_uint flags)
 {
     const adcl_tensor *z = or_else(pass->z, y), *h = or_else(pass->h, y);
@@ -197,7 +191,7 @@ static adcl_status launch_fwd(adcl_context *ctx, const adcl__fused_gpu *pass,
 
 /* h = act(z), a group a row. */
 static adcl_status launch_rows_fwd(adcl_context *ctx, const adcl__fused_gpu *pass,
-                                   adcl__fused_gpu_tile tile, size_t rows)
+                                   adcl__gpu_tile tile, size_t rows)
 {
     const adcl__argument arguments[] = {ADCL__TENSOR_ARGS(pass->z), ADCL__TENSOR_ARGS(pass->h),
                                         ADCL__UINT_ARG(bottleneck_size(pass))};
@@ -205,7 +199,7 @@ static adcl_status launch_rows_fwd(adcl_context *ctx, const adcl__fused_gpu *pas
 }
 
 static adcl_status launch_out_fwd(adcl_context *ctx, const adcl__fused_gpu *pass,
-                                  adcl__fused_gpu_tile tile, const adcl_tensor *x, adcl_tensor *y)
+                                  adcl__gpu_tile tile, const adcl_tensor *x, adcl_tensor *y)
 {
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(pass->h),
@@ -220,14 +214,14 @@ static adcl_status launch_out_fwd(adcl_context *ctx, const adcl__fused_gpu *pass
         ADCL__UINT_ARG(residual_flag(pass)),
         MASK_ARGS(pass)};
     return LAUNCH(ctx, pass, pass_kernel(pass, "adcl_fused_gpu_out_fwd"), tile,
-                  tile_count(tile, x->rows, hidden_size(pass)), arguments);
+                  wide_groups(tile, x->rows, hidden_size(pass)), arguments);
 }
 
 adcl_status adcl__fused_gpu_forward(adcl_context *ctx, const adcl__fused_gpu *pass,
                                     const adcl_tensor *x, adcl_tensor *y)
 {
     bool whole = takes_whole(pass, x->rows);
-    adcl__fused_gpu_tile tile = whole ? pass->tiles.whole : parts_tile(pass, x->rows);
+    adcl__gpu_tile tile = whole ? pass->tiles.whole : parts_tile(pass, x->rows);
     bool rows_follow = splits_rows(pass, tile);
     cl_uint flags = residual_flag(pass);
     if (pass->training || rows_follow) flags |= KEEP_Z;
@@ -241,11 +235,9 @@ adcl_status adcl__fused_gpu_forward(adcl_context *ctx, const adcl__fused_gpu *pa
 /* ---- backward ---------------------------------------------------------------------------------*/
 
 /* How the rows are cut for the sums over them: into as many blocks as it takes that about
- * GROUPS_WANTED groups have work, of at least BLOCK_ROWS_LEAST rows. A function of the sizes alone. */
+ * GROUPS_WANTED groups have work, of whole turns of all teams. A function of the sizes alone. */
 #define GROUPS_WANTED 256
-#define BLOCK_ROWS_LEAST 64
-#define BLOCK_ROWS_MULTIPLE 32 /* of every tile's step */
-#define GRADIENT_TILE 64
+#define BLOCK_ROWS_MULTIPLE 64
 
 typedef struct row_blocks {
     size_t splits, rows;
@@ -253,9 +245,9 @@ typedef struct row_blocks {
 
 static row_blocks cut_rows(size_t rows, size_t hidden, size_t bottleneck, size_t width_of_h)
 {
-    size_t tiles = ceil_div(hidden, GRADIENT_TILE) *
-                   (ceil_div(bottleneck, GRADIENT_TILE) + ceil_div(width_of_h, GRADIENT_TILE));
-    size_t splits = ceil_div(GROUPS_WANTED, tiles), most = ceil_div(rows, BLOCK_ROWS_LEAST);
+    size_t tiles = tile_count(parts_tile_of[0], hidden, bottleneck) +
+                   tile_count(parts_tile_of[0], width_of_h, hidden);
+    size_t splits = ceil_div(GROUPS_WANTED, tiles), most = ceil_div(rows, BLOCK_ROWS_MULTIPLE);
     if (splits > most) splits = most;
     size_t block_rows = adcl__round_up(ceil_div(rows, splits), BLOCK_ROWS_MULTIPLE);
     return (row_blocks){ceil_div(rows, block_rows), block_rows};
@@ -288,7 +280,7 @@ static bool wants(const adcl__fused_gpu *pass, adcl_adapter_slot kernel, adcl_ad
 
 /* dz, and with WHOLE also dx. */
 static adcl_status launch_bwd(adcl_context *ctx, const adcl__fused_gpu *pass,
-                              adcl__fused_gpu_tile tile, const adcl_tensor *dy,
+                              adcl__gpu_tile tile, const adcl_tensor *dy,
                               const adcl_tensor *dx, cl_uint flags)
 {
     const adcl_tensor *const *values = pass->values;
@@ -310,7 +302,7 @@ static adcl_status launch_bwd(adcl_context *ctx, const adcl__fused_gpu *pass,
 
 /* dz from dh, which is in its place: a group a row. */
 static adcl_status launch_rows_bwd(adcl_context *ctx, const adcl__fused_gpu *pass,
-                                   adcl__fused_gpu_tile tile, size_t rows)
+                                   adcl__gpu_tile tile, size_t rows)
 {
     const adcl__argument arguments[] = {ADCL__TENSOR_ARGS(pass->h), ADCL__TENSOR_ARGS(pass->dz),
                                         ADCL__UINT_ARG(bottleneck_size(pass))};
@@ -320,7 +312,7 @@ static adcl_status launch_rows_bwd(adcl_context *ctx, const adcl__fused_gpu *pas
 static adcl_status bottleneck_gradient(adcl_context *ctx, const adcl__fused_gpu *pass,
                                        const adcl_tensor *dy, const adcl_tensor *dx, bool with_dx)
 {
-    adcl__fused_gpu_tile tile =
+    adcl__gpu_tile tile =
         takes_whole(pass, dy->rows) ? pass->tiles.whole : parts_tile(pass, dy->rows);
     /* For log_sumexp, whose dh has one column, every tile is enough by itself. */
     bool rows_follow = splits_rows(pass, tile) && width(pass) == bottleneck_size(pass);
@@ -338,7 +330,7 @@ static adcl_status bottleneck_gradient(adcl_context *ctx, const adcl__fused_gpu 
 
 /* Tiles of a kernel gradient (rows, cols) and the bias gradient beside it: without the former, the
  * first row of tiles is enough. */
-static size_t gradient_tiles(const adcl__fused_gpu *pass, adcl__fused_gpu_tile tile,
+static size_t gradient_tiles(const adcl__fused_gpu *pass, adcl__gpu_tile tile,
                              adcl_adapter_slot kernel, adcl_adapter_slot bias)
 {
     if (!wants(pass, kernel, bias)) return 0;
@@ -349,7 +341,7 @@ static size_t gradient_tiles(const adcl__fused_gpu *pass, adcl__fused_gpu_tile t
 static adcl_status launch_sums(adcl_context *ctx, const adcl__fused_gpu *pass, row_blocks blocks,
                                const adcl_tensor *x, const adcl_tensor *dy)
 {
-    adcl__fused_gpu_tile tile = parts_tile(pass, dy->rows);
+    adcl__gpu_tile tile = parts_tile(pass, dy->rows);
     size_t up_tiles = gradient_tiles(pass, tile, ADCL_UP_KERNEL, ADCL_UP_BIAS);
     size_t down_tiles = gradient_tiles(pass, tile, ADCL_DOWN_KERNEL, ADCL_DOWN_BIAS);
     const adcl__argument arguments[] = {
@@ -373,11 +365,12 @@ static adcl_status launch_sums(adcl_context *ctx, const adcl__fused_gpu *pass, r
 static adcl_status launch_finish(adcl_context *ctx, const adcl__fused_gpu *pass, size_t splits,
                                  const adcl_tensor *dy, adcl_tensor *dx)
 {
-    adcl__fused_gpu_tile tile = parts_tile(pass, dy->rows);
+    adcl__gpu_tile tile = parts_tile(pass, dy->rows);
     size_t hidden = hidden_size(pass), dx_groups = 0, sum_groups = 0;
-    if (dx != NULL) dx_groups = tile_count(tile, dy->rows, hidden);
+    if (dx != NULL) dx_groups = wide_groups(tile, dy->rows, hidden);
     if (splits > 1)
-        sum_groups = ceil_div(gradient_size(hidden, bottleneck_size(pass), width(pass)), tile.items);
+        sum_groups = ceil_div(gradient_size(hidden, bottleneck_size(pass), width(pass)),
+                              adcl__gpu_tile_group(tile));
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(pass->dz),
         ADCL__TENSOR_ARGS(pass->values[ADCL_DOWN_KERNEL]),

@@ -13,20 +13,16 @@
 #define ADCL_OPS_FUSED_GPU_H
 
 #include "ops/elementwise.h"
+#include "ops/gpu_tile.h"
 
 #include <adapter_cl/adapter.h>
 
-/* What a work-group works on: items · 4 · item_rows elements of a result, `cols` of them wide; see
- * cl/fused_gpu_tile.cl. */
-typedef struct adcl__fused_gpu_tile {
-    unsigned items, cols, item_rows, step;
-} adcl__fused_gpu_tile;
-
-/* The tiles of a workspace, all known when it is made: then their programs are built. */
+/* The tiles of a workspace, all known when it is made: then their programs are built. They have teams and
+ * step in common, which are what the order of sums depends on. */
 typedef struct adcl__fused_gpu_tiles {
-    adcl__fused_gpu_tile whole; /* takes all R columns at once; cols 0: R is too large */
-    adcl__fused_gpu_tile parts; /* for gradients, and for all where there is no `whole` */
-    adcl__fused_gpu_tile few;   /* for batches of at most ADCL__FUSED_GPU_FEW rows */
+    adcl__gpu_tile whole; /* takes all R columns at once; cols 0: R is too large */
+    adcl__gpu_tile parts; /* for gradients, and for all where there is no `whole` */
+    adcl__gpu_tile few;   /* for batches of at most ADCL__FUSED_GPU_FEW rows */
 } adcl__fused_gpu_tiles;
 
 #define ADCL__FUSED_GPU_FEW 64

@@ -14,10 +14,23 @@ static adcl__kernel_id kernel(const adcl_context *ctx, const char *name)
                              adcl__width_option(adcl__widest_vector(ctx))};
 }
 
-static adcl__range per_row(size_t rows)
+/* Work-items of a group in cl/layer_norm_gpu.cl. */
+enum { GROUP_ITEMS = 64 };
+
+/* Over rows, an item or a group each. */
+static adcl_status launch(adcl_context *ctx, const char *of_items, const char *of_groups, size_t rows,
+                          const adcl__argument *arguments, size_t count)
 {
-    return (adcl__range){.items = {rows, 1}};
+    if (!adcl__takes_groups(ctx))
+        return adcl__launch(ctx, kernel(ctx, of_items), (adcl__range){.items = {rows, 1}}, arguments,
+                            count);
+    return adcl__launch(ctx, (adcl__kernel_id){ADCL__PROGRAM_LAYER_NORM_GPU, 0, of_groups, NULL},
+                        (adcl__range){{rows * GROUP_ITEMS, 1}, {GROUP_ITEMS, 1}}, arguments, count);
 }
+
+#define LAUNCH_PER_ROW(pass, rows, arguments)                                                      \
+    launch(ctx, "adcl_layer_norm_" pass, "adcl_layer_norm_gpu_" pass, rows, arguments,             \
+           sizeof(arguments) / sizeof((arguments)[0]))
 
 adcl_status adcl__layer_norm_forward(adcl_context *ctx, const adcl__layer_norm *norm,
                                      const adcl_tensor *a, const adcl_tensor *b,
@@ -35,7 +48,7 @@ adcl_status adcl__layer_norm_forward(adcl_context *ctx, const adcl__layer_norm *
         ADCL__UINT_ARG(a->rows), ADCL__UINT_ARG(a->cols),
         ADCL__UINT_ARG((b != NULL ? SECOND : 0) | (c != NULL ? THIRD : 0) |
                        (kept != NULL ? KEEPS : 0))};
-    return ADCL__LAUNCH(ctx, kernel(ctx, "adcl_layer_norm_fwd"), per_row(a->rows), arguments);
+    return LAUNCH_PER_ROW("fwd", a->rows, arguments);
 }
 
 adcl_status adcl__layer_norm_backward(adcl_context *ctx, const adcl__layer_norm *norm,
@@ -46,7 +59,7 @@ adcl_status adcl__layer_norm_backward(adcl_context *ctx, const adcl__layer_norm 
         ADCL__TENSOR_ARGS(dy), ADCL__VECTOR_ARGS(norm->weight), ADCL__TENSOR_ARGS(kept->normal),
         ADCL__ARG(kept->inverse->buffer), ADCL__TENSOR_ARGS(dx), ADCL__UINT_ARG(dy->rows),
         ADCL__UINT_ARG(dy->cols)};
-    return ADCL__LAUNCH(ctx, kernel(ctx, "adcl_layer_norm_bwd"), per_row(dy->rows), arguments);
+    return LAUNCH_PER_ROW("bwd", dy->rows, arguments);
 }
 
 adcl_status adcl__layer_norm_gradients(adcl_context *ctx, const adcl__layer_norm_kept *kept,

@@ -3,6 +3,7 @@
 
 #include "base/size.h"
 #include "ops/cpu_tile.h"
+#include "ops/gpu_tile.h"
 #include "runtime/program.h"
 
 #include <stdlib.h>
@@ -10,9 +11,22 @@
 /* As in cl/packed.cl. */
 enum { HAS_BIAS = 1, HAS_OWN = 2, ACTIVATES = 4, KEEPS_SLOPE = 8, TAKES_SLOPE = 16 };
 
+/* Tiles of cl/packed_gpu.cl, of PANEL columns: for many rows, and for fewer, so that every compute unit has
+ * one. Teams and steps are the same, so that results are. scripts/check-kernels.sh compiles each of them. */
+#define PANEL 64
+#define GROUP_ITEMS 256 /* of the larger */
+static const adcl__gpu_tile many_rows_tile = {2, 128, 64, 8, 16};
+static const adcl__gpu_tile low_tile = {2, 64, 64, 4, 16};
+
+bool adcl__packs_products(const adcl_context *ctx)
+{
+    if (ctx->fused_plan == ADCL_FUSED_PLAN_CPU) return true;
+    return adcl__takes_groups(ctx) && ctx->family->max_work_group_size >= GROUP_ITEMS;
+}
+
 static size_t panel_columns(const adcl_context *ctx)
 {
-    return adcl__panel_columns(adcl__widest_vector(ctx));
+    return adcl__takes_groups(ctx) ? PANEL : adcl__panel_columns(adcl__widest_vector(ctx));
 }
 
 /* ---- packing ---------------------------------------------------------------------------------- */
@@ -79,6 +93,24 @@ static adcl__kernel_id kernel(const adcl_context *ctx, adcl_activation activatio
                              adcl__width_option(adcl__widest_vector(ctx))};
 }
 
+static size_t tile_count(adcl__gpu_tile tile, size_t rows, size_t outputs)
+{
+    return adcl__blocks_of(rows, adcl__gpu_tile_rows(tile)) * adcl__blocks_of(outputs, PANEL);
+}
+
+static adcl_status launch_groups(adcl_context *ctx, adcl_activation activation, size_t rows,
+                                 size_t outputs, const adcl__argument *arguments, size_t count)
+{
+    bool many = tile_count(many_rows_tile, rows, outputs) >= ctx->family->info.compute_units;
+    adcl__gpu_tile tile = many ? many_rows_tile : low_tile;
+    char options[160];
+    adcl__gpu_tile_options(tile, "-DADCL_WIDTH=4", options, sizeof options);
+    const adcl__kernel_id id = {ADCL__PROGRAM_PACKED_GPU, (int)activation, "adcl_packed_gpu_product",
+                                options};
+    return adcl__launch(ctx, id, adcl__gpu_tile_range(tile, tile_count(tile, rows, outputs)), arguments,
+                        count);
+}
+
 adcl_status adcl__packed_product(adcl_context *ctx, const adcl__packed *packed,
                                  const adcl_tensor *a, const adcl__product_end *end,
                                  adcl_tensor *out)
@@ -95,6 +127,9 @@ adcl_status adcl__packed_product(adcl_context *ctx, const adcl__packed *packed,
         ADCL__TENSOR_ARGS(own), ADCL__TENSOR_ARGS(slope), ADCL__TENSOR_ARGS(out),
         ADCL__UINT_ARG(out->rows), ADCL__UINT_ARG(packed->inputs), ADCL__UINT_ARG(packed->outputs),
         ADCL__UINT_ARG(mode)};
-    return ADCL__LAUNCH(ctx, kernel(ctx, end->activation), cut(ctx, out->rows, packed->outputs),
-                        arguments);
+    const size_t count = sizeof arguments / sizeof arguments[0];
+    if (adcl__takes_groups(ctx))
+        return launch_groups(ctx, end->activation, out->rows, packed->outputs, arguments, count);
+    return adcl__launch(ctx, kernel(ctx, end->activation), cut(ctx, out->rows, packed->outputs), arguments,
+                        count);
 }

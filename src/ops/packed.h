@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* packed.h – products with frozen matrices that were packed once, cl/packed.cl: for devices that are CPUs.
- * N rows, K inputs, M outputs. */
+/* packed.h – products with frozen matrices that were packed once: cl/packed.cl, or cl/packed_gpu.cl under the GPU
+ * plan. N rows, K inputs, M outputs. */
 #ifndef ADCL_OPS_PACKED_H
 #define ADCL_OPS_PACKED_H
 
 #include "runtime/tensor.h"
 
 #include <adapter_cl/activation.h>
+
+/* False where the work-groups of a device are too small: then it takes CLBlast. */
+bool adcl__packs_products(const adcl_context *ctx);
 
 /* A frozen dense layer: out = a·W + bias. */
 typedef struct adcl__packed {

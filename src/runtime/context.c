@@ -56,9 +56,20 @@ static bool on_cpu(const adcl_context *ctx)
     return ctx->family->info.type == ADCL_DEVICE_CPU;
 }
 
+bool adcl__has_groups(const adcl__family *family)
+{
+    return family->max_work_group_size >= ADCL__GROUP_ITEMS_LEAST &&
+           family->info.local_memory_bytes >= ADCL__GROUP_BYTES_LEAST;
+}
+
+bool adcl__takes_groups(const adcl_context *ctx)
+{
+    return ctx->fused_plan == ADCL_FUSED_PLAN_GPU && adcl__has_groups(ctx->family);
+}
+
 /* The engine of a new context: the parameter, else ADCL_ENGINE, else the fastest known for its
- * device: on a CPU device CLBlast reaches a fifth of what the fused kernels do, and takes 10 to 20
- * seconds to start. On others nobody has compared them yet. */
+ * device: CLBlast takes twice as long as the fused kernels or longer, on CPUs five times, and seconds to start.
+ * It is for devices whose work-groups or local memory are too small. */
 static adcl_status choose_engine(adcl_context *ctx, adcl_engine request, adcl_error *error)
 {
     const char *variable = getenv("ADCL_ENGINE");
@@ -66,7 +77,8 @@ static adcl_status choose_engine(adcl_context *ctx, adcl_engine request, adcl_er
         ADCL_TRY(adcl_engine_from_name(variable, &request, error));
     ADCL_TRY(check_engine(request, error));
     ctx->automatic = request == ADCL_ENGINE_AUTO;
-    if (ctx->automatic) request = on_cpu(ctx) ? ADCL_ENGINE_FUSED : ADCL_ENGINE_GEMM;
+    bool fuses = on_cpu(ctx) || adcl__has_groups(ctx->family);
+    if (ctx->automatic) request = fuses ? ADCL_ENGINE_FUSED : ADCL_ENGINE_GEMM;
     ctx->engine = request;
     return ADCL_OK;
 }
@@ -297,8 +309,8 @@ fail:
 static const char *why_engine(const adcl_context *ctx)
 {
     if (!ctx->automatic) return "";
-    return ctx->engine == ADCL_ENGINE_FUSED ? " (auto: the fastest on a CPU device)"
-                                            : " (auto: the default where it is no CPU device)";
+    return ctx->engine == ADCL_ENGINE_FUSED ? " (auto: the fastest on this kind of device)"
+                                            : " (auto: work-groups or local memory are small)";
 }
 
 /* The first device, best first, that opens. */

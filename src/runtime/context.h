@@ -53,6 +53,14 @@ struct adcl_context {
     adcl_counters counters;
 };
 
+/* What kernels need that are made for work-groups with local memory, the GPU plan's. */
+#define ADCL__GROUP_ITEMS_LEAST 64
+#define ADCL__GROUP_BYTES_LEAST 32768
+bool adcl__has_groups(const adcl__family *family);
+
+/* True where such kernels are to be taken: the device has what they need, and the plan is the GPU's. */
+bool adcl__takes_groups(const adcl_context *ctx);
+
 /* Sets the context's last error, tells the log (DEBUG: the caller decides how loud it is) and
  * returns `status`. A NULL context is fine: then only the status tells. */
 adcl_status adcl__fail(adcl_context *ctx, adcl_status status, int native_code, const char *format,

@@ -61,7 +61,10 @@ static adcl_status read_linear_params(adcl_context *ctx, const adcl_linear_param
         return adcl__fail(ctx, ADCL_ERR_SIZE_OVERFLOW, 0,
                           "linear: a kernel of input_size %zu × output_size %zu is too large",
                           p->input_size, p->output_size);
-    return adcl__engine_resolve(ctx, p->engine, &p->engine);
+    ADCL_TRY(adcl__engine_resolve(ctx, p->engine, &p->engine));
+    bool has_kernels = ctx->fused_plan == ADCL_FUSED_PLAN_CPU;
+    if (p->engine == ADCL_ENGINE_FUSED && !has_kernels) p->engine = ADCL_ENGINE_GEMM;
+    return ADCL_OK;
 }
 
 /* A kernel (D, C) and a bias (1, C) of zeros, one behind the other in one buffer. */

@@ -2,6 +2,7 @@
 #include "support/device.h"
 
 #include "base/random.h"
+#include "runtime/context.h"
 #include "support/compare.h"
 
 #include <math.h>
@@ -20,6 +21,18 @@ adcl_context *adcl_test_context_create_with(const adcl_context_params *params)
     adcl_status status = adcl_context_create(&ctx, params, &error);
     cr_assert_eq(status, ADCL_OK, "no context: %s", error.message);
     return ctx;
+}
+
+adcl_context *adcl_test_context_create_for(adcl_fused_plan plan)
+{
+    adcl_context_params params = ADCL_CONTEXT_PARAMS_INIT;
+    params.fused_plan = plan;
+    return adcl_test_context_create_with(&params);
+}
+
+bool adcl_test_has_cpu_plan(const adcl_context *ctx)
+{
+    return ctx->fused_plan == ADCL_FUSED_PLAN_CPU;
 }
 
 static void *allocate(size_t bytes)

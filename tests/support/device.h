@@ -41,6 +41,10 @@
 adcl_context *adcl_test_context_create(void);
 /* A context with these params. */
 adcl_context *adcl_test_context_create_with(const adcl_context_params *params);
+/* A context whose kernels are those of this plan. */
+adcl_context *adcl_test_context_create_for(adcl_fused_plan plan);
+/* True where the engine fused has its CPU plan: unless asked for another, on devices that are CPUs. */
+bool adcl_test_has_cpu_plan(const adcl_context *ctx);
 
 /* count numbers, normal with mean 0 and deviation 1, the same for the same seed. To be freed. */
 float *adcl_test_numbers(uint64_t seed, size_t count);
