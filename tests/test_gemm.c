@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "base/size.h"
 #include "ops/gemm.h"
+#include "support/compare.h"
 #include "support/device.h"
 
 #include <clblast_c.h>
@@ -217,22 +218,26 @@ Test(gemm_scratch, is_enough_for_all_smaller_products_offsets_and_strides)
                           p.n, p.k, most.m, most.n, most.k);
         }
     }
-    cr_expect_gt(largest, 0, "no product needed any scratch");
+    if (adcl_context_device(ctx)->type == ADCL_DEVICE_CPU) /* elsewhere CLBlast may copy nothing of products of this size */
+        cr_expect_gt(largest, 0, "no product needed any scratch");
     adcl_context_destroy(&ctx);
 }
 
+/* A product is refused that needs scratch and is given none; how large that is depends on the device. */
 Test(gemm, says_what_clblast_refused)
 {
     adcl_context *ctx = adcl_test_context_create();
-    product p = {.m = 1200, .n = 1200, .k = 1200, .alpha = 1.0f};
+    product p = {.transpose_a = true, .m = 1200, .n = 1200, .k = 1200, .alpha = 1.0f};
+    while (scratch_of(ctx, &p, 0, 0) == 0 && p.m < 10000) p.m = p.n = p.k = 2 * p.m;
     adcl_tensor *a = adcl_test_tensor_create(ctx, p.m, p.k, NULL);
     adcl_tensor *c = adcl_test_tensor_create(ctx, p.m, p.n, NULL);
     cl_mem scratch = NULL;
     ADCL_TEST_OK(ctx, adcl__buffer_create(ctx, 4, NULL, &scratch));
     adcl__gemm too_little = {.transpose_a = true, .alpha = 1.0f, .a = a, .b = a, .c = c,
                              .scratch = scratch};
-    ADCL_TEST_FAILS(ctx, CLBLAST, "CLBlast Sgemm of (1200, 1200, 1200) failed with code",
-                    adcl__gemm_run(ctx, &too_little));
+    const char *sentence =
+        adcl_test_label("CLBlast Sgemm of (%zu, %zu, %zu) failed with code", p.m, p.n, p.k);
+    ADCL_TEST_FAILS(ctx, CLBLAST, sentence, adcl__gemm_run(ctx, &too_little));
     cr_expect_neq(adcl_context_error(ctx)->native_code, 0);
     clReleaseMemObject(scratch);
     adcl_tensor_destroy(&a);
