@@ -12,9 +12,7 @@ TestSuite(encoder_recompute, .timeout = 300);
 enum {
     D = ADCL_TEST_TINY_HIDDEN,
     LAYERS = ADCL_TEST_TINY_LAYERS,
-    TOKENS = ADCL_TEST_TINY_TOKENS,
-    INNER = 64,
-    HEADS = 4
+    TOKENS = ADCL_TEST_TINY_TOKENS
 };
 
 static adcl_encoder_workspace *make_workspace(const adcl_test_tiny_encoder *f, int recompute,
@@ -142,7 +140,8 @@ Test(encoder_recompute, keeps_the_input_of_each_layer_alone)
     size_t adapter;
     ADCL_TEST_OK(f.ctx, adcl_workspace_bytes(f.ctx, f.set->sites[0].adapter, &room, &adapter));
     /* Of a layer: qkv, context, two h, two normal; z; attention's sums, two deviations. */
-    size_t layer = TOKENS * (8 * D + INNER + HEADS + 2) * sizeof(float) + 2 * adapter;
+    size_t inner = adcl_encoder_inner_size(f.encoder), heads = f.encoder->attention.heads;
+    size_t layer = TOKENS * (8 * D + inner + heads + 2) * sizeof(float) + 2 * adapter;
     /* Hidden states that alternate between two matrices become four of their own. */
     size_t inputs = (LAYERS + 1 - 2) * TOKENS * D * sizeof(float);
     cr_expect_eq(adcl_encoder_workspace_bytes(kept) - adcl_encoder_workspace_bytes(again),
