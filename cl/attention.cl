@@ -17,14 +17,6 @@
  *
  * Known when the program is built: ADCL_WIDTH, ADCL_HEAD (d), ADCL_DROPOUT (1: p may be dropped). */
 
-#ifndef ADCL_HEAD
-#define ADCL_HEAD 32
-#endif
-
-#ifndef ADCL_DROPOUT
-#define ADCL_DROPOUT 0
-#endif
-
 /* Keys (or queries) that are taken together: a vector that was loaded is multiplied by a number of each. */
 #define ADCL_KEYS 4
 #define ADCL_EACH_KEY(j) _Pragma("unroll") for (uint j = 0; j < ADCL_KEYS; j++)
@@ -166,14 +158,6 @@ void adcl_add_rows(REAL *columns, REAL own, const adcl_rows *rows, const REAL *f
     }
 }
 
-typedef struct adcl_attention_dropout {
-    ulong seed, step;
-    uint threshold;
-    float keep_scale;
-    uint cols; /* heads · the longest sequence: numbers of a token */
-    uint first_col; /* of the head */
-} adcl_attention_dropout;
-
 /* Factors of p for one key of all lanes' queries. */
 REAL adcl_factors_of_key(const adcl_attention_dropout *d, adcl_block b, uint key)
 {
@@ -203,11 +187,6 @@ REAL adcl_factors_of_query(const adcl_attention_dropout *d, adcl_block b, uint q
     return (REAL)(1.0f);
 #endif
 }
-
-#define ADCL_ATTENTION_DROPOUT                                                                     \
-    ulong seed, ulong step, uint threshold, float keep_scale, uint longest
-#define ADCL_ATTENTION_MASK                                                                        \
-    {seed, step, threshold, keep_scale, heads * longest, head * longest}
 
 /* Work-item (block, head). out (T, D); log_sum (T, H) for backward. */
 kernel void adcl_attention_fwd(global const float *qkv, ulong qkv_offset, ulong qkv_stride,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* attention_gpu.cl – what attention.cl computes, for devices of many work-groups with local memory and heads of
- * at most 64 columns. After common.cl and activation_math.cl.
+ * at most 64 columns. After common.cl, activation_math.cl and
+ * attention_dropout.cl.
  *
  * A work-group takes one head and one block of TOKENS tokens of one sequence; what they meet, TOKENS others of
  * the sequence at a time, is in local memory, too:
@@ -17,13 +18,6 @@
  * as blocks. (A return before barriers, even of whole groups, is what POCL 3.1 makes wrong code of.)
  *
  * Known when the program is built: ADCL_HEAD (d), ADCL_DROPOUT (1: p may be dropped). */
-
-#ifndef ADCL_HEAD
-#define ADCL_HEAD 32
-#endif
-#ifndef ADCL_DROPOUT
-#define ADCL_DROPOUT 0
-#endif
 
 #define ADCL_TOKENS 16
 #define ADCL_SHARES 4 /* items of a row */
@@ -104,14 +98,6 @@ ADCL_INLINE void adcl_put(const float sums[ADCL_COLUMNS], uint first, uint count
         if (adcl_share() + ADCL_SHARES * n < ADCL_HEAD) head[ADCL_SHARES * n] = sums[n];
 }
 
-/* As in attention.cl: `cols` numbers of a token, those of this head from first_col on. */
-typedef struct adcl_attention_dropout {
-    ulong seed, step;
-    uint threshold;
-    float keep_scale;
-    uint cols, first_col;
-} adcl_attention_dropout;
-
 /* The factor of p for a query and the key at `place` of its sequence. */
 ADCL_INLINE float adcl_factor(const adcl_attention_dropout *d, uint query, uint place)
 {
@@ -122,11 +108,6 @@ ADCL_INLINE float adcl_factor(const adcl_attention_dropout *d, uint query, uint 
     return 1.0f;
 #endif
 }
-
-#define ADCL_ATTENTION_DROPOUT                                                                     \
-    ulong seed, ulong step, uint threshold, float keep_scale, uint longest
-#define ADCL_ATTENTION_MASK                                                                        \
-    {seed, step, threshold, keep_scale, heads * longest, head * longest}
 
 /* The block of this group: tokens of the sequence [start, end), from `first` on. */
 #define ADCL_BLOCK                                                                                 \

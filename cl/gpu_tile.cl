@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* gpu_tile.cl – tiles of a matrix product in a work-group: what the programs of the GPU plan
- * (fused_gpu.cl, fused_gpu_gradients.cl) are made of. After common.cl.
+ * (fused_gpu.cl, fused_gpu_gradients.cl, packed_gpu.cl) are made of. After common.cl.
  *
  *          right (STEP, COLS)     A step multiplies STEP columns of the left matrix with STEP rows of
  *            ┌──────────────┐     the right one. Both are in local memory with k as their row:

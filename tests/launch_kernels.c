@@ -387,11 +387,17 @@ static adcl_status multiply_in_lanes(adcl_context *ctx)
     return status;
 }
 
-/* The tile for few rows, which is enough: the simulation is slow. */
+/* On both tiles, between which the number of compute units decides. */
 static adcl_status multiply_in_groups(adcl_context *ctx)
 {
     const product_size size = {1, 5, 33, 67, ADCL_ACTIVATION_GELU};
-    return pack_and_multiply(ctx, &size);
+    unsigned units = ctx->family->info.compute_units;
+    ctx->family->info.compute_units = 1;
+    adcl_status status = pack_and_multiply(ctx, &size);
+    ctx->family->info.compute_units = 64;
+    if (status == ADCL_OK) status = pack_and_multiply(ctx, &size);
+    ctx->family->info.compute_units = units;
+    return status;
 }
 
 static adcl_status multiply_all(adcl_context *ctx)

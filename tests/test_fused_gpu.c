@@ -167,6 +167,20 @@ Test(fused_gpu, agrees_with_the_reference_over_sizes_on_every_tile, .timeout = 9
     adcl_context_destroy(&ctx);
 }
 
+/* Groups of one team and of two, where devices have no larger ones. */
+Test(fused_gpu, agrees_with_the_reference_on_devices_of_small_work_groups, .timeout = 900)
+{
+    for (size_t items = 64; items <= 128; items *= 2) {
+        adcl_context *ctx = create_context();
+        ctx->family->max_work_group_size = items;
+        shape s = {70, 70, 77, 20, ADCL_ACTIVATION_RELU};
+        compare_with_reference(ctx, &s, false);
+        s.rows = 9;
+        compare_with_reference(ctx, &s, true);
+        adcl_context_destroy(&ctx);
+    }
+}
+
 /* The first rows of y and dx, in batches that take every kind of tile and cut. */
 Test(fused_gpu, gives_a_row_the_same_bits_in_every_batch, .timeout = 900)
 {

@@ -291,6 +291,19 @@ Test(packed, knows_the_activations_of_models, .timeout = 300)
     adcl_context_destroy(&ctx);
 }
 
+/* The larger tile's groups have 256 items. */
+Test(packed, is_for_devices_whose_work_groups_are_large_enough)
+{
+    adcl_context *ctx = adcl_test_context_create_for(ADCL_FUSED_PLAN_GPU);
+    ctx->family->max_work_group_size = 256;
+    cr_expect(adcl__packs_products(ctx));
+    ctx->family->max_work_group_size = 128;
+    cr_expect_not(adcl__packs_products(ctx));
+    ctx->fused_plan = ADCL_FUSED_PLAN_CPU;
+    cr_expect(adcl__packs_products(ctx));
+    adcl_context_destroy(&ctx);
+}
+
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 Test(packed, says_that_a_matrix_is_too_large)

@@ -30,4 +30,10 @@ static inline size_t adcl__round_up(size_t value, size_t step)
     return (value + step - 1) / step * step;
 }
 
+/* How many blocks of `size` (> 0) hold `count` (≤ SIZE_MAX − size). */
+static inline size_t adcl__blocks_of(size_t count, size_t size)
+{
+    return (count + size - 1) / size;
+}
+
 #endif

@@ -4,6 +4,7 @@
 #ifndef ADCL_OPS_CPU_TILE_H
 #define ADCL_OPS_CPU_TILE_H
 
+#include "base/size.h"
 #include "runtime/context.h"
 
 /* As in cl/cpu_tile.cl. */
@@ -16,11 +17,6 @@ enum { ADCL__ITEMS_PER_UNIT = 8 };
 static inline size_t adcl__least(size_t a, size_t b)
 {
     return a < b ? a : b;
-}
-
-static inline size_t adcl__blocks_of(size_t count, size_t size)
-{
-    return (count + size - 1) / size;
 }
 
 /* The widest vector of floats that kernels are made for and that the device has registers for. */

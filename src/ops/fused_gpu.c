@@ -5,14 +5,8 @@
 #include "ops/activation.h"
 #include "runtime/program.h"
 
-
 /* Bits of `flags` in cl/fused_gpu.cl. */
 enum { KEEP_Z = 1, KEEP_H = 2, WHOLE = 4, RESIDUAL = 8 };
-
-static size_t ceil_div(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
 
 /* ---- tiles ------------------------------------------------------------------------------------*/
 
@@ -49,7 +43,7 @@ adcl_status adcl__fused_gpu_choose(adcl_context *ctx, size_t max_rows, size_t bo
     size_t shallow = tiles->whole.cols != 0 && tiles->whole.step == parts_tile_of[1].step;
     tiles->parts = parts_tile_of[shallow];
     tiles->few = few_tile_of[shallow];
-    bool many_rows = ceil_div(max_rows, adcl__gpu_tile_rows(tiles->parts)) >= family->info.compute_units;
+    bool many_rows = adcl__blocks_of(max_rows, adcl__gpu_tile_rows(tiles->parts)) >= family->info.compute_units;
     if (!many_rows && bottleneck_size <= low_tile.cols) tiles->whole = low_tile;
     size_t most_teams = family->max_work_group_size / ADCL__GROUP_ITEMS_LEAST;
     unsigned teams = tiles->whole.cols != 0 ? tiles->whole.teams : tiles->parts.teams;
@@ -70,15 +64,10 @@ static adcl__gpu_tile parts_tile(const adcl__fused_gpu *pass, size_t rows)
     return rows <= ADCL__FUSED_GPU_FEW ? pass->tiles.few : pass->tiles.parts;
 }
 
-static size_t tile_count(adcl__gpu_tile tile, size_t rows, size_t cols)
-{
-    return ceil_div(rows, adcl__gpu_tile_rows(tile)) * ceil_div(cols, tile.cols);
-}
-
 /* Groups for a wide result, in which each team has a tile. */
 static size_t wide_groups(adcl__gpu_tile tile, size_t rows, size_t cols)
 {
-    return ceil_div(rows, adcl__gpu_tile_rows(tile)) * ceil_div(cols, (size_t)tile.teams * tile.cols);
+    return adcl__blocks_of(rows, adcl__gpu_tile_rows(tile)) * adcl__blocks_of(cols, (size_t)tile.teams * tile.cols);
 }
 
 size_t adcl__fused_gpu_inference_rows(const adcl__fused_gpu_tiles *tiles, adcl_activation activation,
@@ -186,7 +175,7 @@ static adcl_status launch_fwd(adcl_context *ctx, const adcl__fused_gpu *pass,
         ADCL__UINT_ARG(flags),
         MASK_ARGS(pass)};
     return LAUNCH(ctx, pass, pass_kernel(pass, "adcl_fused_gpu_fwd"), tile,
-                  tile_count(tile, x->rows, bottleneck_size(pass)), arguments);
+                  adcl__gpu_tile_count(tile, x->rows, bottleneck_size(pass)), arguments);
 }
 
 /* h = act(z), a group a row. */
@@ -245,12 +234,12 @@ typedef struct row_blocks {
 
 static row_blocks cut_rows(size_t rows, size_t hidden, size_t bottleneck, size_t width_of_h)
 {
-    size_t tiles = tile_count(parts_tile_of[0], hidden, bottleneck) +
-                   tile_count(parts_tile_of[0], width_of_h, hidden);
-    size_t splits = ceil_div(GROUPS_WANTED, tiles), most = ceil_div(rows, BLOCK_ROWS_MULTIPLE);
+    size_t tiles = adcl__gpu_tile_count(parts_tile_of[0], hidden, bottleneck) +
+                   adcl__gpu_tile_count(parts_tile_of[0], width_of_h, hidden);
+    size_t splits = adcl__blocks_of(GROUPS_WANTED, tiles), most = adcl__blocks_of(rows, BLOCK_ROWS_MULTIPLE);
     if (splits > most) splits = most;
-    size_t block_rows = adcl__round_up(ceil_div(rows, splits), BLOCK_ROWS_MULTIPLE);
-    return (row_blocks){ceil_div(rows, block_rows), block_rows};
+    size_t block_rows = adcl__round_up(adcl__blocks_of(rows, splits), BLOCK_ROWS_MULTIPLE);
+    return (row_blocks){adcl__blocks_of(rows, block_rows), block_rows};
 }
 
 /* Elements of all gradients. */
@@ -297,7 +286,7 @@ static adcl_status launch_bwd(adcl_context *ctx, const adcl__fused_gpu *pass,
         ADCL__UINT_ARG(flags),
         MASK_ARGS(pass)};
     return LAUNCH(ctx, pass, pass_kernel(pass, "adcl_fused_gpu_bwd"), tile,
-                  tile_count(tile, dy->rows, bottleneck_size(pass)), arguments);
+                  adcl__gpu_tile_count(tile, dy->rows, bottleneck_size(pass)), arguments);
 }
 
 /* dz from dh, which is in its place: a group a row. */
@@ -335,7 +324,7 @@ static size_t gradient_tiles(const adcl__fused_gpu *pass, adcl__gpu_tile tile,
 {
     if (!wants(pass, kernel, bias)) return 0;
     size_t rows = pass->gradients[kernel] != NULL ? pass->values[kernel]->rows : 1;
-    return tile_count(tile, rows, pass->values[kernel]->cols);
+    return adcl__gpu_tile_count(tile, rows, pass->values[kernel]->cols);
 }
 
 static adcl_status launch_sums(adcl_context *ctx, const adcl__fused_gpu *pass, row_blocks blocks,
@@ -369,7 +358,7 @@ static adcl_status launch_finish(adcl_context *ctx, const adcl__fused_gpu *pass,
     size_t hidden = hidden_size(pass), dx_groups = 0, sum_groups = 0;
     if (dx != NULL) dx_groups = wide_groups(tile, dy->rows, hidden);
     if (splits > 1)
-        sum_groups = ceil_div(gradient_size(hidden, bottleneck_size(pass), width(pass)),
+        sum_groups = adcl__blocks_of(gradient_size(hidden, bottleneck_size(pass), width(pass)),
                               adcl__gpu_tile_group(tile));
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(pass->dz),

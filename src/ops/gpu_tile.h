@@ -3,6 +3,7 @@
 #ifndef ADCL_OPS_GPU_TILE_H
 #define ADCL_OPS_GPU_TILE_H
 
+#include "base/size.h"
 #include "runtime/program.h"
 
 #include <stdio.h>
@@ -18,6 +19,13 @@ static inline size_t adcl__gpu_tile_rows(adcl__gpu_tile tile)
     return (size_t)tile.items * 4 * tile.item_rows / tile.cols;
 }
 
+/* Tiles of a result. */
+static inline size_t adcl__gpu_tile_count(adcl__gpu_tile tile, size_t rows, size_t cols)
+{
+    return adcl__blocks_of(rows, adcl__gpu_tile_rows(tile)) * adcl__blocks_of(cols, tile.cols);
+}
+
+/* Work-items of a group. */
 static inline size_t adcl__gpu_tile_group(adcl__gpu_tile tile)
 {
     return (size_t)tile.teams * tile.items;

@@ -93,22 +93,17 @@ static adcl__kernel_id kernel(const adcl_context *ctx, adcl_activation activatio
                              adcl__width_option(adcl__widest_vector(ctx))};
 }
 
-static size_t tile_count(adcl__gpu_tile tile, size_t rows, size_t outputs)
-{
-    return adcl__blocks_of(rows, adcl__gpu_tile_rows(tile)) * adcl__blocks_of(outputs, PANEL);
-}
-
 static adcl_status launch_groups(adcl_context *ctx, adcl_activation activation, size_t rows,
                                  size_t outputs, const adcl__argument *arguments, size_t count)
 {
-    bool many = tile_count(many_rows_tile, rows, outputs) >= ctx->family->info.compute_units;
+    bool many = adcl__gpu_tile_count(many_rows_tile, rows, outputs) >= ctx->family->info.compute_units;
     adcl__gpu_tile tile = many ? many_rows_tile : low_tile;
     char options[160];
     adcl__gpu_tile_options(tile, "-DADCL_WIDTH=4", options, sizeof options);
     const adcl__kernel_id id = {ADCL__PROGRAM_PACKED_GPU, (int)activation, "adcl_packed_gpu_product",
                                 options};
-    return adcl__launch(ctx, id, adcl__gpu_tile_range(tile, tile_count(tile, rows, outputs)), arguments,
-                        count);
+    const adcl__range range = adcl__gpu_tile_range(tile, adcl__gpu_tile_count(tile, rows, outputs));
+    return adcl__launch(ctx, id, range, arguments, count);
 }
 
 adcl_status adcl__packed_product(adcl_context *ctx, const adcl__packed *packed,

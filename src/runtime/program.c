@@ -31,9 +31,11 @@ static const struct {
 } sources[] = {
     [ADCL__PROGRAM_ACTIVATION] = {"activation.cl", {adcl__source_activation_math, ""},
                                   adcl__source_activation},
-    [ADCL__PROGRAM_ATTENTION] = {"attention.cl", {adcl__source_activation_math, ""},
+    [ADCL__PROGRAM_ATTENTION] = {"attention.cl",
+                                 {adcl__source_activation_math, adcl__source_attention_dropout},
                                  adcl__source_attention},
-    [ADCL__PROGRAM_ATTENTION_GPU] = {"attention_gpu.cl", {adcl__source_activation_math, ""},
+    [ADCL__PROGRAM_ATTENTION_GPU] = {"attention_gpu.cl",
+                                     {adcl__source_activation_math, adcl__source_attention_dropout},
                                      adcl__source_attention_gpu},
     [ADCL__PROGRAM_ELEMENTWISE] = {"elementwise.cl", {"", ""}, adcl__source_elementwise},
     [ADCL__PROGRAM_FUSED_CPU] = {"fused_cpu.cl", {adcl__source_activation_math, adcl__source_cpu_tile},
