@@ -33,9 +33,7 @@ ADCL_BUILTIN float tanh(float);
     ADCL_BUILTIN float##n log(float##n);                                                           \
     ADCL_BUILTIN float##n log1p(float##n);                                                         \
     ADCL_BUILTIN float##n mad(float##n, float##n, float##n);                                       \
-    ADCL_BUILTIN float##n sqrt(float##n);                                                          \
-    ADCL_BUILTIN uint##n convert_uint##n(ulong##n);                                                \
-    ADCL_BUILTIN ulong##n convert_ulong##n(uint##n);
+    ADCL_BUILTIN float##n sqrt(float##n);
 
 #define ADCL_MEMORY_OF(n)                                                                          \
     ADCL_READS float##n vload##n(size_t, const global float *);                                    \
@@ -44,8 +42,7 @@ ADCL_BUILTIN float tanh(float);
     ADCL_READS uint##n vload##n(size_t, const private uint *);                                     \
     __attribute__((overloadable)) void vstore##n(float##n, size_t, global float *);                \
     __attribute__((overloadable)) void vstore##n(float##n, size_t, local float *);                 \
-    __attribute__((overloadable)) void vstore##n(float##n, size_t, private float *);               \
-    __attribute__((overloadable)) void vstore##n(uint##n, size_t, private uint *);
+    __attribute__((overloadable)) void vstore##n(float##n, size_t, private float *);
 
 ADCL_BUILTINS_OF()
 ADCL_BUILTINS_OF(2)

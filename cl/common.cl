@@ -9,6 +9,13 @@
 #define ADCL_VARIANT 0
 #endif
 
+/* Some drivers compile the whole of a program for each of its kernels, so a large file makes one
+ * part of them at a time; 0: all. */
+#ifndef ADCL_PART
+#define ADCL_PART 0
+#endif
+#define ADCL_MAKES(part) (ADCL_PART == 0 || ADCL_PART == (part))
+
 /* Index of element (r, c). 64 bits: a matrix may have more than 2^32 elements. */
 ulong adcl_at(ulong offset, ulong stride, uint r, uint c)
 {

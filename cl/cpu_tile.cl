@@ -108,6 +108,7 @@ typedef struct adcl_factors {
     global const float *b;
     ulong b_stride, b_panel; /* from row to row; from a panel's begin to the next one's */
     uint depth; /* K */
+    global const float *next; /* K / 2 rows of a panel to ask for meanwhile, where a product fetches */
 } adcl_factors;
 
 ADCL_INLINE void adcl_clear_tile(uint rows, adcl_panel p, adcl_tile *tile)
@@ -118,27 +119,69 @@ ADCL_INLINE void adcl_clear_tile(uint rows, adcl_panel p, adcl_tile *tile)
     }
 }
 
-/* tile += A·B for `rows` rows and one panel. */
-ADCL_INLINE void adcl_multiply(uint rows, adcl_panel p, const adcl_factors *f, adcl_tile *tile)
+/* tile += a·b for one k: `rows` numbers of A, which lie a_row apart in each half, and a panel's row
+ * of B. */
+ADCL_INLINE void adcl_multiply_step(uint rows, adcl_panel p, global const float *a0,
+                                    global const float *a1, ulong a_row, global const float *b,
+                                    adcl_tile *tile)
 {
     const uint middle = rows / 2;
+    REAL of_b[ADCL_PANEL];
+    HALF half_of_b = (HALF)(0.0f);
+    ADCL_EACH(j, ADCL_PANEL, p.vectors) of_b[j] = ADCL_LOAD(b + adcl_vector_start(p, j));
+    if (p.half_vectors) half_of_b = ADCL_LOAD_HALF(b + adcl_half_start(p));
+    ADCL_EACH(i, ADCL_ROWS, rows) {
+        float of_a = i < middle ? a0[i * a_row] : a1[(i - middle) * a_row];
+        ADCL_EACH(j, ADCL_PANEL, p.vectors) tile->full[i][j] += of_a * of_b[j];
+        if (p.half_vectors) tile->half_full[i] += of_a * half_of_b;
+    }
+}
+
+#define ADCL_STEPS 4 /* of k, written out one behind the other: a loop's own work is a tenth of a step's */
+
+/* tile += A·B for `rows` rows and one panel. A's elements lie a_row apart in a column and a_step in a row: as the
+ * factors say, or constants, which registers need not hold. fetches: see adcl_factors. */
+ADCL_INLINE void adcl_multiply_steps(uint rows, adcl_panel p, global const float *a0,
+                                     global const float *a1, ulong a_row, ulong a_step, bool fetches,
+                                     const adcl_factors *f, adcl_tile *tile)
+{
+    const ulong b_stride = f->b_stride;
+    global const float *b = f->b, *next = f->next;
+    for (uint k = f->depth / ADCL_STEPS; k > 0; k--) {
+        if (fetches) {
+            for (uint s = 0; s < ADCL_STEPS / 2; s++) ADCL_FETCH_ROW(next + s * ADCL_PANEL_COLS);
+            next += ADCL_STEPS / 2 * ADCL_PANEL_COLS;
+        }
+        ADCL_EACH(s, ADCL_STEPS, ADCL_STEPS)
+            adcl_multiply_step(rows, p, a0 + s * a_step, a1 + s * a_step, a_row, b + s * b_stride, tile);
+        a0 += ADCL_STEPS * a_step;
+        a1 += ADCL_STEPS * a_step;
+        b += ADCL_STEPS * b_stride;
+    }
+    for (uint k = f->depth % ADCL_STEPS; k > 0; k--, a0 += a_step, a1 += a_step, b += b_stride)
+        adcl_multiply_step(rows, p, a0, a1, a_row, b, tile);
+}
+
+/* A's rows lie one behind the other: a_step is 1. */
+ADCL_INLINE void adcl_multiply_rows(uint rows, adcl_panel p, bool fetches, const adcl_factors *f,
+                                    adcl_tile *tile)
+{
     /* volatile: LLVM's loop optimizer would otherwise make these sums and products again for every k. */
     global const float *volatile first = f->a[0], *volatile second = f->a[1];
     const volatile ulong step = f->a_row;
-    const ulong a_row = step;
-    global const float *a0 = first, *a1 = second, *b = f->b;
-    for (uint k = 0; k < f->depth; k++, a0 += f->a_step, a1 += f->a_step, b += f->b_stride) {
-        REAL of_b[ADCL_PANEL];
-        HALF half_of_b = (HALF)(0.0f);
-        ADCL_EACH(j, ADCL_PANEL, p.vectors)
-            of_b[j] = ADCL_LOAD(b + adcl_vector_start(p, j));
-        if (p.half_vectors) half_of_b = ADCL_LOAD_HALF(b + adcl_half_start(p));
-        ADCL_EACH(i, ADCL_ROWS, rows) {
-            float of_a = i < middle ? a0[i * a_row] : a1[(i - middle) * a_row];
-            ADCL_EACH(j, ADCL_PANEL, p.vectors) tile->full[i][j] += of_a * of_b[j];
-            if (p.half_vectors) tile->half_full[i] += of_a * half_of_b;
-        }
-    }
+    adcl_multiply_steps(rows, p, first, second, step, 1, fetches, f, tile);
+}
+
+ADCL_INLINE void adcl_multiply(uint rows, adcl_panel p, const adcl_factors *f, adcl_tile *tile)
+{
+    adcl_multiply_rows(rows, p, false, f, tile);
+}
+
+/* A's columns do: a_row is 1, and a[1] is not read. */
+ADCL_INLINE void adcl_multiply_transposed(uint rows, adcl_panel p, const adcl_factors *f,
+                                          adcl_tile *tile)
+{
+    adcl_multiply_steps(rows, p, f->a[0], f->a[0] + rows / 2, 1, f->a_step, false, f, tile);
 }
 
 /* A tile's numbers in memory: row i from PANEL_COLS·i on. Vectors that overlap what is before them have
@@ -158,18 +201,6 @@ ADCL_INLINE void adcl_put_numbers(uint rows, adcl_panel p, const adcl_tile *tile
                             numbers + (int)(i * ADCL_PANEL_COLS) + adcl_half_start(p));
     }
 }
-
-/* Products of one shape of panel. They stay functions, so that a compiler has each of them to do once,
- * and registers for it alone. */
-#define ADCL_PRODUCT(name, rows, vectors, shifted, half_vectors)                                   \
-    ADCL_APART void name(uint cols, const adcl_factors *f, float *numbers)                         \
-    {                                                                                              \
-        adcl_panel p = {vectors, shifted, half_vectors, cols};                                     \
-        adcl_tile tile;                                                                            \
-        adcl_clear_tile(rows, p, &tile);                                                           \
-        adcl_multiply(rows, p, f, &tile);                                                          \
-        adcl_put_numbers(rows, p, &tile, numbers);                                                 \
-    }
 
 /* ---- rows of a tile --------------------------------------------------------------------------- */
 
@@ -195,12 +226,11 @@ ADCL_INLINE uint adcl_row_of(uint rows, uint count, uint i)
     return (step && row >= middle) || (!step && i == middle && row > 0) ? row : count;
 }
 
-/* The `count` rows of A that begin at `a`: row_stride apart, their elements a_step. */
+/* The `count` rows of A that begin at `a`, row_stride apart. */
 ADCL_INLINE void adcl_take_rows(uint rows, uint count, global const float *a, ulong row_stride,
-                                ulong a_step, adcl_factors *f)
+                                adcl_factors *f)
 {
     f->a[0] = a;
     f->a[1] = a + adcl_second_half(rows, count) * row_stride;
     f->a_row = adcl_row_step(rows, count) * row_stride;
-    f->a_step = a_step;
 }

@@ -21,6 +21,14 @@
  *   ADCL_R_HALF      1: a vector of half the width follows, which ends with the columns
  * and ADCL_D_… the same. */
 
+/* ADCL_DROPS: 1 if elements may be dropped (0). ADCL_PART, see common.cl, is one of: */
+#define ADCL_INFERENCE 1 /* forward passes */
+#define ADCL_PRODUCTS 2  /* single products, there and back */
+#define ADCL_GRADIENTS 3 /* their gradients, which are those of w_up */
+
+#ifndef ADCL_DROPS
+#define ADCL_DROPS 0
+#endif
 #ifndef ADCL_R_FULL
 #define ADCL_R_FULL 1
 #endif
@@ -47,49 +55,6 @@
 #endif
 
 #define ADCL_SUM_ROWS 128 /* gradients are summed over so many rows, then added */
-/* WIDTH 32-bit and 64-bit integers, for the dropout's stream. */
-#if ADCL_WIDTH == 1
-typedef uint WORDS;
-typedef ulong LONGS;
-#define ADCL_LOAD_WORDS(p) (*(p))
-#define ADCL_STORE_WORDS(value, p) (*(p) = (value))
-#define ADCL_TO_LONGS(x) ((ulong)(x))
-#define ADCL_LOW(x) ((uint)(x))
-#define ADCL_HIGH(x) ((uint)((x) >> 32))
-#else
-typedef ADCL_PASTE(uint, ADCL_WIDTH) WORDS;
-typedef ADCL_PASTE(ulong, ADCL_WIDTH) LONGS;
-#define ADCL_LOAD_WORDS(p) ADCL_PASTE(vload, ADCL_WIDTH)(0, p)
-#define ADCL_STORE_WORDS(value, p) ADCL_PASTE(vstore, ADCL_WIDTH)(value, 0, p)
-#define ADCL_TO_LONGS ADCL_PASTE(convert_ulong, ADCL_WIDTH)
-#define ADCL_LOW ADCL_PASTE(convert_uint, ADCL_WIDTH)
-#define ADCL_HIGH(x) ADCL_LOW((x) >> 32)
-#endif
-
-/* The products of whole panels and of the last ones. */
-ADCL_PRODUCT(adcl_whole_panel, ADCL_ROWS, ADCL_PANEL, 0, 0)
-ADCL_PRODUCT(adcl_whole_panel_few, ADCL_FEW_ROWS, ADCL_PANEL, 0, 0)
-ADCL_PRODUCT(adcl_last_r, ADCL_ROWS, ADCL_R_VECTORS, ADCL_R_SHIFTED, ADCL_R_HALF)
-ADCL_PRODUCT(adcl_last_r_few, ADCL_FEW_ROWS, ADCL_R_VECTORS, ADCL_R_SHIFTED, ADCL_R_HALF)
-ADCL_PRODUCT(adcl_last_d, ADCL_ROWS, ADCL_D_VECTORS, ADCL_D_SHIFTED, ADCL_D_HALF)
-ADCL_PRODUCT(adcl_last_d_few, ADCL_FEW_ROWS, ADCL_D_VECTORS, ADCL_D_SHIFTED, ADCL_D_HALF)
-
-/* The first row of `numbers` = sums of `cols` columns of B. */
-ADCL_INLINE void adcl_sum_columns(uint cols, const adcl_factors *f, float *numbers)
-{
-    global const float *b = f->b;
-    if (cols == ADCL_PANEL_COLS) {
-        REAL sums[ADCL_PANEL];
-        ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL) sums[j] = (REAL)(0.0f);
-        for (uint k = 0; k < f->depth; k++, b += f->b_stride)
-            ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL) sums[j] += ADCL_LOAD(b + j * ADCL_WIDTH);
-        ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL) ADCL_STORE(sums[j], numbers + j * ADCL_WIDTH);
-        return;
-    }
-    for (uint c = 0; c < cols; c++) numbers[c] = 0.0f;
-    for (uint k = 0; k < f->depth; k++, b += f->b_stride)
-        for (uint c = 0; c < cols; c++) numbers[c] += b[c];
-}
 
 /* ---- what is written -------------------------------------------------------------------------- */
 
@@ -115,98 +80,206 @@ typedef struct adcl_output {
     global const float *next; /* rows that the next tile will read, of stride own_stride; or NULL */
 } adcl_output;
 
-/* Philox4x32-10 as in common.cl, for WIDTH counters (block, step) at once: word j of counter `lane` goes
- * to words[4·lane + j]. */
-ADCL_INLINE void adcl_philox_blocks(ulong seed, ulong step, ulong block, uint *words)
+#if ADCL_WIDTH > 1
+typedef ADCL_PASTE(uint, ADCL_WIDTH) WORDS;
+#if ADCL_WIDTH == 16
+typedef ulong8 PAIRS; /* of words */
+#define ADCL_AS_PAIRS as_ulong8
+#elif ADCL_WIDTH == 8
+typedef ulong4 PAIRS;
+#define ADCL_AS_PAIRS as_ulong4
+#else
+typedef ulong2 PAIRS;
+#define ADCL_AS_PAIRS as_ulong2
+#endif
+#define ADCL_AS_WORDS ADCL_PASTE(as_uint, ADCL_WIDTH)
+
+/* Upper and lower words of x·factor. Processors multiply every second word to a pair. */
+ADCL_INLINE void adcl_multiply_words(WORDS x, uint factor, WORDS *high, WORDS *low)
 {
-    uint lanes[ADCL_WIDTH];
-    for (uint lane = 0; lane < ADCL_WIDTH; lane++) lanes[lane] = lane;
-    LONGS blocks = block + ADCL_TO_LONGS(ADCL_LOAD_WORDS(lanes));
-    WORDS x = ADCL_LOW(blocks), y = ADCL_HIGH(blocks);
-    WORDS z = (WORDS)((uint)step), w = (WORDS)((uint)(step >> 32));
-    uint key0 = (uint)seed, key1 = (uint)(seed >> 32);
+    const PAIRS lower = 0xFFFFFFFFul;
+    PAIRS even = (ADCL_AS_PAIRS(x) & lower) * (ulong)factor;
+    PAIRS odd = (ADCL_AS_PAIRS(x) >> 32) * (ulong)factor;
+    *high = ADCL_AS_WORDS((even >> 32) | (odd & ~lower));
+    *low = ADCL_AS_WORDS((even & lower) | (odd << 32));
+}
+
+/* out = a[0] b[0] a[1] b[1] … */
+ADCL_INLINE void adcl_alternate(WORDS a, WORDS b, WORDS *out)
+{
+    out[0].even = a.lo;
+    out[0].odd = b.lo;
+    out[1].even = a.hi;
+    out[1].odd = b.hi;
+}
+#endif
+
+/* Factors under dropout, 0 or keep_scale, of the elements of WIDTH blocks of four: those of lane l
+ * from 4·l on. Lane l has block first + l / row_lanes · row_blocks + l % row_lanes: row_lanes of
+ * them lie in one row. Philox4x32-10 as in common.cl, for counters (block, step). */
+ADCL_INLINE void adcl_block_factors(const adcl_dropout *d, ulong first, uint row_lanes,
+                                    ulong row_blocks, float *factors)
+{
+#if ADCL_WIDTH == 1
+    uint4 words = adcl_dropout_words(d->seed, d->step, first);
+    float4 of_words = (words >= d->threshold) ? (float4)(d->keep_scale) : (float4)(0.0f);
+    vstore4(of_words, 0, factors);
+#else
+    uint lows[ADCL_WIDTH], highs[ADCL_WIDTH];
+    ADCL_EACH(l, ADCL_WIDTH, ADCL_WIDTH) {
+        ulong block = first + l / row_lanes * row_blocks + l % row_lanes;
+        lows[l] = (uint)block;
+        highs[l] = (uint)(block >> 32);
+    }
+    WORDS x = ADCL_PASTE(vload, ADCL_WIDTH)(0, lows), y = ADCL_PASTE(vload, ADCL_WIDTH)(0, highs);
+    WORDS z = (WORDS)((uint)d->step), w = (WORDS)((uint)(d->step >> 32));
+    WORDS key0 = (WORDS)((uint)d->seed), key1 = (WORDS)((uint)(d->seed >> 32));
     for (int round = 0; round < 10; round++) {
-        LONGS of_x = ADCL_TO_LONGS(x) * 0xD2511F53ul, of_z = ADCL_TO_LONGS(z) * 0xCD9E8D57ul;
-        x = ADCL_HIGH(of_z) ^ y ^ key0;
-        y = ADCL_LOW(of_z);
-        z = ADCL_HIGH(of_x) ^ w ^ key1;
-        w = ADCL_LOW(of_x);
+        WORDS high_x, low_x, high_z, low_z;
+        adcl_multiply_words(x, 0xD2511F53u, &high_x, &low_x);
+        adcl_multiply_words(z, 0xCD9E8D57u, &high_z, &low_z);
+        x = high_z ^ y ^ key0;
+        y = low_z;
+        z = high_x ^ w ^ key1;
+        w = low_x;
         key0 += 0x9E3779B9u;
         key1 += 0xBB67AE85u;
     }
-    uint parts[4][ADCL_WIDTH];
-    ADCL_STORE_WORDS(x, parts[0]);
-    ADCL_STORE_WORDS(y, parts[1]);
-    ADCL_STORE_WORDS(z, parts[2]);
-    ADCL_STORE_WORDS(w, parts[3]);
-    for (uint lane = 0; lane < ADCL_WIDTH; lane++)
-        for (uint j = 0; j < 4; j++) words[4 * lane + j] = parts[j][lane];
+    WORDS xz[2], yw[2], words[4];
+    adcl_alternate(x, z, xz);
+    adcl_alternate(y, w, yw);
+    adcl_alternate(xz[0], yw[0], words);
+    adcl_alternate(xz[1], yw[1], words + 2);
+    ADCL_EACH(j, 4, 4) {
+        REAL kept = words[j] >= d->threshold ? (REAL)(d->keep_scale) : (REAL)(0.0f);
+        ADCL_STORE(kept, factors + j * ADCL_WIDTH);
+    }
+#endif
 }
 
-/* Factors under dropout, 0 or keep_scale, of `count` elements of the numbered matrix from (row, col)
- * on: adcl_dropout_factor of each. */
-ADCL_INLINE void adcl_dropout_factors(const adcl_dropout *d, uint row, uint col, uint count,
-                                      float *factors)
+/* Factors of `count` elements of the numbered matrix from (row, col) on, wherever these lie in
+ * their blocks. */
+ADCL_APART void adcl_dropout_factors(const adcl_dropout *d, uint row, uint col, uint count,
+                                     float *factors)
 {
     ulong first = (ulong)row * d->cols + col, last = first + count;
     for (ulong block = first / 4; 4 * block < last; block += ADCL_WIDTH) {
-        uint words[4 * ADCL_WIDTH];
-        adcl_philox_blocks(d->seed, d->step, block, words);
+        float of_blocks[4 * ADCL_WIDTH];
+        adcl_block_factors(d, block, ADCL_WIDTH, 0, of_blocks);
         ulong begin = max(first, 4 * block), end = min(last, 4 * (block + ADCL_WIDTH));
-        for (ulong e = begin; e < end; e++)
-            factors[e - first] = words[e - 4 * block] >= d->threshold ? d->keep_scale : 0.0f;
+        for (ulong e = begin; e < end; e++) factors[e - first] = of_blocks[e - 4 * block];
     }
+}
+
+/* The factors of a tile of `count` rows: row i from PANEL_COLS·i on. Where blocks begin with rows,
+ * all lanes of a vector are used: for whole rows, and so for some that nobody asks for. */
+#define ADCL_ROW_LANES (ADCL_PANEL_COLS / 4)
+#define ADCL_TILE_FACTORS (ADCL_ROWS * ADCL_PANEL_COLS + 4 * ADCL_WIDTH)
+ADCL_INLINE void adcl_tile_factors(uint count, uint cols, const adcl_output *o, float *factors)
+{
+    const adcl_dropout *d = &o->dropout;
+#if ADCL_WIDTH > 1
+    if (d->cols % 4 == 0) {
+        const uint step = ADCL_WIDTH / ADCL_ROW_LANES;
+        const ulong row_blocks = d->cols / 4;
+        for (uint i = 0; i < count; i += step)
+            adcl_block_factors(d, (o->row + i) * row_blocks + o->col / 4, ADCL_ROW_LANES,
+                               row_blocks, factors + i * ADCL_PANEL_COLS);
+        return;
+    }
+#endif
+    for (uint i = 0; i < count; i++)
+        adcl_dropout_factors(d, o->row + i, o->col, cols, factors + i * ADCL_PANEL_COLS);
+}
+
+ADCL_INLINE bool adcl_drops(const adcl_output *o)
+{
+    return ADCL_DROPS ? o->dropout.drops != 0 : false;
 }
 
 /* Element (i, c) of what is written, from its sum. */
 ADCL_INLINE void adcl_write_number(const adcl_output *o, uint i, uint c, float sum, float factor)
 {
     float value = o->scale * (o->bias ? sum + o->bias[c] : sum);
-    value = factor == 0.0f ? 0.0f : factor * value; /* an infinity is dropped, too */
+    if (adcl_drops(o))
+        value = factor == 0.0f ? 0.0f : factor * value; /* an infinity is dropped, too */
     o->out[i * o->out_stride + c] = o->own ? o->own[i * o->own_stride + c] + value : value;
 }
 
-/* Row i of what is written, column by column. */
-ADCL_INLINE void adcl_write_row(const adcl_output *o, uint i, uint cols, const float *numbers)
+/* The row of what is written that row i of a tile of `rows` is, `count` if none. Where a tile is a window of A's
+ * columns, one of fewer rows ends with the last of them, and its first rows belong to the tile before. */
+ADCL_INLINE uint adcl_written_row(uint rows, uint count, bool window, uint i)
 {
-    float factors[ADCL_PANEL_COLS];
-    for (uint c = 0; c < cols; c++) factors[c] = 1.0f;
-    if (o->dropout.drops)
-        adcl_dropout_factors(&o->dropout, o->row + i, o->col, cols, factors);
-    for (uint c = 0; c < cols; c++) adcl_write_number(o, i, c, numbers[c], factors[c]);
+    if (!window) return adcl_row_of(rows, count, i);
+    return i + count >= rows ? i + count - rows : count;
 }
 
-/* A whole tile of a whole panel, where nothing is dropped: nearly all of them. */
-ADCL_INLINE void adcl_write_whole(uint rows, const float *numbers, const adcl_output *o)
+/* The `count` rows of a tile of `rows`, from its numbers. */
+ADCL_APART void adcl_write_numbers(uint rows, uint count, bool window, uint cols,
+                                   const float *numbers, const adcl_output *o)
+{
+    float of_tile[ADCL_TILE_FACTORS];
+    if (adcl_drops(o)) adcl_tile_factors(count, cols, o, of_tile);
+    for (uint i = 0; i < rows; i++, numbers += ADCL_PANEL_COLS) {
+        uint row = adcl_written_row(rows, count, window, i), c = 0;
+        if (row >= count) continue;
+        const float *factors = of_tile + row * ADCL_PANEL_COLS;
+        for (; c + ADCL_WIDTH <= cols; c += ADCL_WIDTH) {
+            REAL value = ADCL_LOAD(numbers + c);
+            if (o->bias) value += ADCL_LOAD(o->bias + c);
+            value *= o->scale;
+            if (adcl_drops(o)) {
+                REAL factor = ADCL_LOAD(factors + c);
+                value = factor == 0.0f ? (REAL)(0.0f) : factor * value;
+            }
+            if (o->own) value += ADCL_LOAD(o->own + row * o->own_stride + c);
+            ADCL_STORE(value, o->out + row * o->out_stride + c);
+        }
+        for (; c < cols; c++) adcl_write_number(o, row, c, numbers[c], factors[c]);
+    }
+}
+
+/* A whole tile, where nothing is dropped: nearly all of them. `own` may be out and vectors may
+ * overlap, so a row is read before it is written. */
+ADCL_INLINE void adcl_write_whole(uint rows, adcl_panel p, const adcl_tile *tile,
+                                  const adcl_output *o)
 {
     REAL bias[ADCL_PANEL];
-    ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL)
-        bias[j] = o->bias ? ADCL_LOAD(o->bias + j * ADCL_WIDTH) : (REAL)(0.0f);
+    HALF half_bias = (HALF)(0.0f);
+    ADCL_EACH(j, ADCL_PANEL, p.vectors)
+        bias[j] = o->bias ? ADCL_LOAD(o->bias + adcl_vector_start(p, j)) : (REAL)(0.0f);
+    if (p.half_vectors && o->bias) half_bias = ADCL_LOAD_HALF(o->bias + adcl_half_start(p));
     const float scale = o->scale;
-    global float *out = o->out;
-    global const float *own = o->own;
-    for (uint i = 0; i < rows; i++, numbers += ADCL_PANEL_COLS, out += o->out_stride) {
-        ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL) {
-            REAL value = scale * (ADCL_LOAD(numbers + j * ADCL_WIDTH) + bias[j]);
-            if (own) value += ADCL_LOAD(own + j * ADCL_WIDTH);
-            ADCL_STORE(value, out + j * ADCL_WIDTH);
+    ADCL_EACH(i, ADCL_ROWS, rows) {
+        global float *out = o->out + i * o->out_stride;
+        global const float *own = o->own + i * o->own_stride;
+        REAL values[ADCL_PANEL];
+        HALF half_value = (HALF)(0.0f);
+        if (p.half_vectors) half_value = scale * (tile->half_full[i] + half_bias);
+        ADCL_EACH(j, ADCL_PANEL, p.vectors) values[j] = scale * (tile->full[i][j] + bias[j]);
+        if (o->own) {
+            ADCL_EACH(j, ADCL_PANEL, p.vectors)
+                values[j] += ADCL_LOAD(own + adcl_vector_start(p, j));
+            if (p.half_vectors) half_value += ADCL_LOAD_HALF(own + adcl_half_start(p));
         }
-        if (own) own += o->own_stride;
+        ADCL_EACH(j, ADCL_PANEL, p.vectors) ADCL_STORE(values[j], out + adcl_vector_start(p, j));
+        if (p.half_vectors) ADCL_STORE_HALF(half_value, out + adcl_half_start(p));
     }
 }
 
 /* The `count` rows of a tile of `rows`. */
-ADCL_INLINE void adcl_write(uint rows, uint count, uint cols, const float *numbers,
+ADCL_INLINE void adcl_write(uint rows, uint count, bool window, adcl_panel p, const adcl_tile *tile,
                             const adcl_output *o)
 {
-    if (count == rows && cols == ADCL_PANEL_COLS && !o->dropout.drops) {
-        adcl_write_whole(rows, numbers, o);
+    /* A panel narrower than its one vector begins before its first column, where others write. */
+    const bool narrow = p.vectors == p.shifted;
+    if (count == rows && !narrow && !adcl_drops(o)) {
+        adcl_write_whole(rows, p, tile, o);
         return;
     }
-    for (uint i = 0; i < rows; i++, numbers += ADCL_PANEL_COLS) {
-        uint row = adcl_row_of(rows, count, i);
-        if (row < count) adcl_write_row(o, row, cols, numbers);
-    }
+    float memory[ADCL_NUMBERS];
+    adcl_put_numbers(rows, p, tile, memory + ADCL_NUMBERS_BEFORE);
+    adcl_write_numbers(rows, count, window, p.cols, memory + ADCL_NUMBERS_BEFORE, o);
 }
 
 /* ---- panels ----------------------------------------------------------------------------------- */
@@ -225,47 +298,58 @@ ADCL_INLINE void adcl_advance(adcl_factors *f, adcl_output *o, uint panels)
 
 #define ADCL_AHEAD 1 /* panels between asking for memory and writing it */
 
-/* For each panel of columns [first, last) of `size`, whose last is made by `last_panel` if it is not a
- * whole one: numbers of `cols` columns, from factors g, which go to q. */
-#define ADCL_EACH_PANEL(first, last, size, call)                                                   \
-    float memory[ADCL_NUMBERS];                                                                    \
-    float *numbers = memory + ADCL_NUMBERS_BEFORE;                                                 \
-    adcl_factors g = *f;                                                                           \
-    adcl_output q = *o;                                                                            \
-    adcl_advance(&g, &q, first / ADCL_PANEL_COLS);                                                 \
-    for (uint c = first; c < last; c += ADCL_PANEL_COLS) {                                         \
-        for (uint i = 0; i < ADCL_ROWS; i++) {                                                     \
-            ADCL_EXPECT_ROW(q.out + i * q.out_stride + ADCL_AHEAD * ADCL_PANEL_COLS);              \
-            if (q.next) ADCL_FETCH_ROW(q.next + i * q.own_stride);                                 \
-        }                                                                                          \
-        uint cols = min(size - c, (uint)ADCL_PANEL_COLS);                                          \
-        call                                                                                       \
-        adcl_advance(&g, &q, 1);                                                                   \
+/* out (count, C) for so many panels of one shape, one behind the other. They stay functions, so
+ * that a compiler has each shape to do once, and registers for it alone. */
+#define ADCL_PANELS(name, rows, vectors, shifted, half_vectors, multiply, window)         \
+    ADCL_APART void name(uint count, uint panels, uint cols, const adcl_factors *f,       \
+                         const adcl_output *o)                                            \
+    {                                                                                     \
+        adcl_factors g = *f;                                                              \
+        adcl_output q = *o;                                                               \
+        for (; panels > 0; panels--) {                                                    \
+            adcl_panel p = {vectors, shifted, half_vectors, cols};                        \
+            adcl_tile tile;                                                               \
+            for (uint i = 0; i < rows; i++) {                                             \
+                ADCL_EXPECT_ROW(q.out + i * q.out_stride + ADCL_AHEAD * ADCL_PANEL_COLS); \
+                if (q.next) ADCL_FETCH_ROW(q.next + i * q.own_stride);                    \
+            }                                                                             \
+            adcl_clear_tile(rows, p, &tile);                                              \
+            multiply(rows, p, &g, &tile);                                                 \
+            adcl_write(rows, count, window, p, &tile, &q);                                \
+            adcl_advance(&g, &q, 1);                                                      \
+        }                                                                                 \
     }
 
-/* out (count, R) or (count, D) for columns [first, last), which begin and end with panels, in tiles of
- * ROWS or of FEW_ROWS. */
-#define ADCL_COLUMNS(name, rows, has_whole, whole_panel, last_panel)                               \
-    ADCL_APART void name(uint count, uint first, uint last, uint size, const adcl_factors *f,      \
-                         const adcl_output *o)                                                     \
-    {                                                                                              \
-        ADCL_EACH_PANEL(first, last, size,                                                         \
-                        if (has_whole && cols == ADCL_PANEL_COLS) whole_panel(cols, &g, numbers);  \
-                        else last_panel(cols, &g, numbers);                                        \
-                        adcl_write(rows, count, cols, numbers, &q);)                               \
+/* out (count, R) or (count, D) for columns [first, last), which begin and end with panels. */
+#define ADCL_COLUMNS(name, whole_panels, last_panel, has_whole, has_last)                  \
+    ADCL_INLINE void name(uint count, uint first, uint last, const adcl_factors *f,        \
+                          const adcl_output *o)                                            \
+    {                                                                                      \
+        const uint panels = (last - first) / ADCL_PANEL_COLS,                              \
+                   rest = (last - first) % ADCL_PANEL_COLS;                                \
+        adcl_factors g = *f;                                                               \
+        adcl_output q = *o;                                                                \
+        adcl_advance(&g, &q, first / ADCL_PANEL_COLS);                                     \
+        if (has_whole && panels > 0) whole_panels(count, panels, ADCL_PANEL_COLS, &g, &q); \
+        if (!(has_last) || rest == 0) return;                                              \
+        adcl_advance(&g, &q, panels);                                                      \
+        last_panel(count, 1, rest, &g, &q);                                                \
     }
-ADCL_COLUMNS(adcl_r_columns, ADCL_ROWS, ADCL_R_FULL, adcl_whole_panel, adcl_last_r)
-ADCL_COLUMNS(adcl_d_columns, ADCL_ROWS, ADCL_D_FULL, adcl_whole_panel, adcl_last_d)
-ADCL_COLUMNS(adcl_r_columns_few, ADCL_FEW_ROWS, ADCL_R_FULL, adcl_whole_panel_few, adcl_last_r_few)
-ADCL_COLUMNS(adcl_d_columns_few, ADCL_FEW_ROWS, ADCL_D_FULL, adcl_whole_panel_few, adcl_last_d_few)
 
-/* out (1, C) for columns [first, last): the sums of B's. */
-ADCL_APART void adcl_column_sums(uint first, uint last, uint size, const adcl_factors *f,
-                                 const adcl_output *o)
-{
-    ADCL_EACH_PANEL(first, last, size, adcl_sum_columns(cols, &g, numbers);
-                    adcl_write(ADCL_FEW_ROWS, 1, cols, numbers, &q);)
-}
+/* For tiles of `rows`, and each way to read A. */
+#define ADCL_TILES(suffix, rows, multiply, window)                                             \
+    ADCL_PANELS(adcl_whole_panels##suffix, rows, ADCL_PANEL, 0, 0, multiply, window)              \
+    ADCL_PANELS(adcl_last_r##suffix, rows, ADCL_R_VECTORS, ADCL_R_SHIFTED, ADCL_R_HALF, multiply, \
+                window)                                                                           \
+    ADCL_PANELS(adcl_last_d##suffix, rows, ADCL_D_VECTORS, ADCL_D_SHIFTED, ADCL_D_HALF, multiply, \
+                window)                                                                           \
+    ADCL_COLUMNS(adcl_r_columns##suffix, adcl_whole_panels##suffix, adcl_last_r##suffix,          \
+                 ADCL_R_FULL, ADCL_R_VECTORS || ADCL_R_HALF)                                      \
+    ADCL_COLUMNS(adcl_d_columns##suffix, adcl_whole_panels##suffix, adcl_last_d##suffix,          \
+                 ADCL_D_FULL, ADCL_D_VECTORS || ADCL_D_HALF)
+ADCL_TILES(, ADCL_ROWS, adcl_multiply, false)
+ADCL_TILES(_few, ADCL_FEW_ROWS, adcl_multiply, false)
+ADCL_TILES(_transposed, ADCL_ROWS, adcl_multiply_transposed, true)
 
 /* Columns [*first, *last) of `size` that are this item's of `items`: whole panels. */
 ADCL_INLINE void adcl_share_panels(uint item, uint items, uint size, uint *first, uint *last)
@@ -319,51 +403,56 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
 /* z = x·w_down + b_down and h = act(z) for columns [first, last) of rows from `row` on. */
 #define ADCL_DOWN(columns, rows, count, row, first, last)                                          \
     {                                                                                              \
-        adcl_factors f = {.b = w_down + w_down_offset, .b_stride = w_down_stride,                  \
-                          .b_panel = w_down_panel, .depth = hidden};                               \
-        adcl_take_rows(rows, count, x + adcl_at(x_offset, x_stride, row, 0), x_stride, 1, &f);     \
-        global float *z_rows = z + (ulong)(row) * z_stride;                                        \
-        global float *h_rows = h + (ulong)(row) * h_stride;                                        \
-        adcl_output o = {.bias = b_down + b_down_offset, .scale = 1.0f, .out = z_rows,             \
-                         .out_stride = z_stride};                                                  \
-        columns(count, first, last, bottleneck, &f, &o);                                           \
+        adcl_factors f = {.b = w_down + w_down_offset,                                             \
+                          .b_stride = w_down_stride,                                               \
+                          .b_panel = w_down_panel,                                                 \
+                          .depth = hidden};                                                        \
+        adcl_take_rows(rows, count, x + adcl_at(x_offset, x_stride, row, 0), x_stride, &f);        \
+        global float *z_rows = z + (ulong)(row)*z_stride;                                          \
+        global float *h_rows = h + (ulong)(row)*h_stride;                                          \
+        adcl_output o = {                                                                          \
+            .bias = b_down + b_down_offset, .scale = 1.0f, .out = z_rows, .out_stride = z_stride}; \
+        columns(count, first, last, &f, &o);                                                       \
         adcl_activate(count, z_rows, z_stride, h_rows, h_stride, first, last);                     \
     }
 
 /* out = [own +] mask∘scale·(h·kernel + bias) for columns [first, last) of rows from `row` on. Rows of x that
  * begin at `soon` are asked for meanwhile. */
-#define ADCL_UP(columns, rows, count, row, first, last, soon)                                      \
-    {                                                                                              \
-        adcl_factors f = {.b = w_up + w_up_offset, .b_stride = w_up_stride,                        \
-                          .b_panel = w_up_panel, .depth = width};                                  \
-        adcl_take_rows(rows, count, h + adcl_at(h_offset, h_stride, row, 0), h_stride, 1, &f);     \
-        adcl_output o = {                                                                          \
-            .own = residual ? x + adcl_at(x_offset, x_stride, row, 0) : 0,                         \
-            .own_stride = x_stride,                                                                \
-            .bias = has_bias ? b_up + b_up_offset : 0,                                             \
-            .scale = scaling,                                                                      \
-            .out = y + adcl_at(y_offset, y_stride, row, 0),                                        \
-            .out_stride = y_stride,                                                                \
-            .row = row,                                                                            \
-            .next = soon,                                                                          \
-            .dropout = {drops, seed, step, threshold, keep_scale, hidden}};                        \
-        columns(count, first, last, hidden, &f, &o);                                               \
+#define ADCL_UP(columns, rows, count, row, first, last, soon)                               \
+    {                                                                                       \
+        adcl_factors f = {.b = w_up + w_up_offset,                                          \
+                          .b_stride = w_up_stride,                                          \
+                          .b_panel = w_up_panel,                                            \
+                          .depth = width};                                                  \
+        adcl_take_rows(rows, count, h + adcl_at(h_offset, h_stride, row, 0), h_stride, &f); \
+        adcl_output o = {.own = residual ? x + adcl_at(x_offset, x_stride, row, 0) : 0,     \
+                         .own_stride = x_stride,                                            \
+                         .bias = has_bias ? b_up + b_up_offset : 0,                         \
+                         .scale = scaling,                                                  \
+                         .out = y + adcl_at(y_offset, y_stride, row, 0),                    \
+                         .out_stride = y_stride,                                            \
+                         .row = row,                                                        \
+                         .next = soon,                                                      \
+                         .dropout = {drops, seed, step, threshold, keep_scale, hidden}};    \
+        columns(count, first, last, &f, &o);                                                \
     }
 
 /* dz = scaling·du·w_upᵀ ∘ act′(z) for columns [first, last) of rows from `row` on. */
-#define ADCL_BACK_DOWN(columns, rows, count, row, first, last)                                     \
-    {                                                                                              \
-        global const float *du_rows = du + adcl_at(du_offset, du_stride, row, 0);                  \
-        adcl_factors f = {.b = w_up_t + w_up_t_offset, .b_stride = w_up_t_stride,                  \
-                          .b_panel = w_up_t_panel, .depth = hidden};                               \
-        adcl_take_rows(rows, count, du_rows, du_stride, 1, &f);                                    \
-        global float *dz_rows = dz + (ulong)(row) * z_stride;                                      \
-        adcl_output o = {.scale = scaling, .out = dz_rows, .out_stride = z_stride};                \
-        if (ADCL_VARIANT == ADCL_LOG_SUMEXP)                                                       \
-            adcl_one_column(count, du_rows, du_stride, &f, &o);                                    \
-        else                                                                                       \
-            columns(count, first, last, bottleneck, &f, &o);                                       \
-        adcl_activate_bwd(count, z + (ulong)(row) * z_stride, dz_rows, z_stride, first, last);     \
+#define ADCL_BACK_DOWN(columns, rows, count, row, first, last)                               \
+    {                                                                                        \
+        global const float *du_rows = du + adcl_at(du_offset, du_stride, row, 0);            \
+        adcl_factors f = {.b = w_up_t + w_up_t_offset,                                       \
+                          .b_stride = w_up_t_stride,                                         \
+                          .b_panel = w_up_t_panel,                                           \
+                          .depth = hidden};                                                  \
+        adcl_take_rows(rows, count, du_rows, du_stride, &f);                                 \
+        global float *dz_rows = dz + (ulong)(row)*z_stride;                                  \
+        adcl_output o = {.scale = scaling, .out = dz_rows, .out_stride = z_stride};          \
+        if (ADCL_VARIANT == ADCL_LOG_SUMEXP)                                                 \
+            adcl_one_column(count, du_rows, du_stride, &f, &o);                              \
+        else                                                                                 \
+            columns(count, first, last, &f, &o);                                             \
+        adcl_activate_bwd(count, z + (ulong)(row)*z_stride, dz_rows, z_stride, first, last); \
     }
 
 /* ---- forward ---------------------------------------------------------------------------------- */
@@ -384,6 +473,7 @@ ADCL_INLINE void adcl_share_tiles(uint rows, uint tile_rows, uint *first, uint *
 }
 
 /* Work-item i of any number: its share of the rows. y may be x. z may be h. */
+#if ADCL_MAKES(ADCL_INFERENCE)
 ADCL_KERNEL void adcl_fused_forward(ADCL_MATRIX(x), ADCL_FACTOR(w_down), ADCL_VECTOR(b_down),
                                     ADCL_FACTOR(w_up), ADCL_VECTOR(b_up), global float *z,
                                     ulong z_stride, global float *h, ulong h_stride,
@@ -403,8 +493,10 @@ ADCL_KERNEL void adcl_fused_forward(ADCL_MATRIX(x), ADCL_FACTOR(w_down), ADCL_VE
         ADCL_UP(adcl_d_columns, ADCL_ROWS, count, row, 0, hidden, next)
     }
 }
+#endif
 
 /* For few rows. Work-item (i, j): rows FEW_ROWS·i on, a share of the R columns. */
+#if ADCL_MAKES(ADCL_INFERENCE)
 ADCL_KERNEL void adcl_fused_down(ADCL_MATRIX(x), ADCL_FACTOR(w_down), ADCL_VECTOR(b_down),
                                  global float *z, ulong z_stride, global float *h, ulong h_stride,
                                  uint rows, uint hidden, uint bottleneck)
@@ -414,9 +506,11 @@ ADCL_KERNEL void adcl_fused_down(ADCL_MATRIX(x), ADCL_FACTOR(w_down), ADCL_VECTO
     adcl_share_panels(get_global_id(1), get_global_size(1), bottleneck, &first, &last);
     ADCL_DOWN(adcl_r_columns_few, ADCL_FEW_ROWS, count, row, first, last)
 }
+#endif
 
 /* For few rows, forward (h·w_up) and backward (dz·w_downᵀ). Work-item (i, j): rows FEW_ROWS·i on, a
  * share of the D columns. */
+#if ADCL_MAKES(ADCL_INFERENCE) || ADCL_MAKES(ADCL_PRODUCTS)
 ADCL_KERNEL void adcl_fused_up(ADCL_MATRIX(x), ADCL_MATRIX(h), ADCL_FACTOR(w_up),
                                ADCL_VECTOR(b_up), global float *y, ulong y_offset, ulong y_stride, uint rows, uint hidden, uint width,
                                float scaling, uint residual, uint has_bias, ADCL_DROPOUT)
@@ -426,6 +520,7 @@ ADCL_KERNEL void adcl_fused_up(ADCL_MATRIX(x), ADCL_MATRIX(h), ADCL_FACTOR(w_up)
     adcl_share_panels(get_global_id(1), get_global_size(1), hidden, &first, &last);
     ADCL_UP(adcl_d_columns_few, ADCL_FEW_ROWS, count, row, first, last, 0)
 }
+#endif
 
 /* ---- backward --------------------------------------------------------------------------------- */
 
@@ -499,6 +594,7 @@ ADCL_INLINE void adcl_pack_columns(global const float *from, ulong from_stride, 
 
 /* Work-item i: a block of rows of w_up (W, D) or, behind those, of w_down (D, R); packed, and packed as their
  * transposes. */
+#if ADCL_MAKES(ADCL_INFERENCE) || ADCL_MAKES(ADCL_PRODUCTS)
 ADCL_KERNEL void adcl_fused_pack(ADCL_MATRIX(w_up), ADCL_MATRIX(w_down), global float *w_up_packed,
                                  global float *w_down_packed, global float *w_up_t,
                                  global float *w_down_t, uint hidden, uint bottleneck, uint width,
@@ -513,21 +609,28 @@ ADCL_KERNEL void adcl_fused_pack(ADCL_MATRIX(w_up), ADCL_MATRIX(w_down), global 
     ulong stride = up ? w_up_stride : w_down_stride;
     if (packs & ADCL_PACKS_KERNELS)
         adcl_pack_rows(from, stride, first, last, rows, cols, up ? w_up_packed : w_down_packed);
-    if (packs & ADCL_PACKS_TRANSPOSES)
+    if (ADCL_PART != ADCL_INFERENCE && (packs & ADCL_PACKS_TRANSPOSES))
         adcl_pack_columns(from, stride, first, last, cols, up ? w_up_t : w_down_t);
 }
+#endif
 
-/* du = mask∘dy for `count` rows; in pieces that lie in WIDTH blocks of the stream. */
+/* du = mask∘dy for `count` rows; in pieces of WIDTH blocks of the stream where they begin with
+ * rows, and of less where they may not. */
 ADCL_INLINE void adcl_mask_rows(uint count, global const float *dy, ulong dy_stride,
                                 global float *du, ulong du_stride, uint row, uint hidden,
                                 adcl_dropout dropout)
 {
-    const uint piece = 4 * ADCL_WIDTH - 3;
+    const bool aligned = hidden % 4 == 0;
+    const uint piece = aligned ? 4 * ADCL_WIDTH : 4 * ADCL_WIDTH - 3;
     for (uint i = 0; i < count; i++, dy += dy_stride, du += du_stride)
         for (uint first = 0; first < hidden; first += piece) {
             float factors[4 * ADCL_WIDTH];
             uint cols = min(hidden - first, piece);
-            adcl_dropout_factors(&dropout, row + i, first, cols, factors);
+            if (aligned)
+                adcl_block_factors(&dropout, ((ulong)(row + i) * hidden + first) / 4, ADCL_WIDTH, 0,
+                                   factors);
+            else
+                adcl_dropout_factors(&dropout, row + i, first, cols, factors);
             for (uint c = 0; c < cols; c++)
                 du[first + c] = factors[c] == 0.0f ? 0.0f : factors[c] * dy[first + c];
         }
@@ -535,6 +638,7 @@ ADCL_INLINE void adcl_mask_rows(uint count, global const float *dy, ulong dy_str
 
 /* Work-item i of any number: its share of the rows. parts: 1 dz (and du, under dropout), 2 dx, or
  * both. Without dropout du is dy; x, y of ADCL_UP are dy and dx here. */
+#if ADCL_PART == 0
 ADCL_KERNEL void adcl_fused_backward(ADCL_MATRIX(dy), global float *du, ulong du_offset,
                                      ulong du_stride, ADCL_FACTOR(w_up_t),
                                      ADCL_FACTOR(w_down_t), global const float *z,
@@ -548,7 +652,7 @@ ADCL_KERNEL void adcl_fused_backward(ADCL_MATRIX(dy), global float *du, ulong du
     for (uint tile = first; tile < last; tile++) {
         uint row = tile * ADCL_ROWS, count = min(rows - row, (uint)ADCL_ROWS);
         if (parts & 1) {
-            if (drops)
+            if (ADCL_DROPS && drops)
                 adcl_mask_rows(count, dy + adcl_at(dy_offset, dy_stride, row, 0), dy_stride,
                                du + adcl_at(du_offset, du_stride, row, 0), du_stride, row, hidden,
                                (adcl_dropout){drops, seed, step, threshold, keep_scale, hidden});
@@ -557,7 +661,7 @@ ADCL_KERNEL void adcl_fused_backward(ADCL_MATRIX(dy), global float *du, ulong du
         if (parts & 2) {
             adcl_factors f = {.b = w_down_t + w_down_t_offset, .b_stride = w_down_t_stride,
                               .b_panel = w_down_t_panel, .depth = bottleneck};
-            adcl_take_rows(ADCL_ROWS, count, dz + row * z_stride, z_stride, 1, &f);
+            adcl_take_rows(ADCL_ROWS, count, dz + row * z_stride, z_stride, &f);
             adcl_output o = {.own = residual ? dy + adcl_at(dy_offset, dy_stride, row, 0) : 0,
                              .own_stride = dy_stride,
                              .scale = 1.0f,
@@ -566,13 +670,15 @@ ADCL_KERNEL void adcl_fused_backward(ADCL_MATRIX(dy), global float *du, ulong du
                              .next = tile + 1 < last && (parts & 1)
                                          ? dy + adcl_at(dy_offset, dy_stride, row + ADCL_ROWS, 0)
                                          : 0};
-            adcl_d_columns(count, 0, hidden, hidden, &f, &o);
+            adcl_d_columns(count, 0, hidden, &f, &o);
         }
     }
 }
+#endif
 
 /* For few rows. Work-item (i, j): rows FEW_ROWS·i on, a share of the R columns. Under dropout each
  * makes the du of its rows for itself; all the same, so j is 0 then. */
+#if ADCL_PART == 0
 ADCL_KERNEL void adcl_fused_back_down(ADCL_MATRIX(dy), global float *du, ulong du_offset,
                                       ulong du_stride, ADCL_FACTOR(w_up_t),
                                       global const float *z, global float *dz, ulong z_stride,
@@ -582,12 +688,13 @@ ADCL_KERNEL void adcl_fused_back_down(ADCL_MATRIX(dy), global float *du, ulong d
     uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(rows - row, (uint)ADCL_FEW_ROWS);
     uint first, last;
     adcl_share_panels(get_global_id(1), get_global_size(1), bottleneck, &first, &last);
-    if (drops)
+    if (ADCL_DROPS && drops)
         adcl_mask_rows(count, dy + adcl_at(dy_offset, dy_stride, row, 0), dy_stride,
                        du + adcl_at(du_offset, du_stride, row, 0), du_stride, row, hidden,
                        (adcl_dropout){drops, seed, step, threshold, keep_scale, hidden});
     ADCL_BACK_DOWN(adcl_r_columns_few, ADCL_FEW_ROWS, count, row, first, last)
 }
+#endif
 
 /* ---- gradients -------------------------------------------------------------------------------- */
 
@@ -626,7 +733,28 @@ ADCL_INLINE void adcl_fetch_piece(global const float *piece, ulong stride, uint 
     }
 }
 
-/* w_down's rows [first, last) += xᵀ·dz, over `depth` rows of x and dz; `after` rows of x follow. */
+/* Rows [first, last) and columns [col, after) of a gradient += scale·aᵀ·b over `depth` rows, number
+ * by number. */
+ADCL_APART void adcl_small_gradient(global const float *a, ulong a_stride, global const float *b,
+                                    ulong b_stride, uint depth, uint first, uint last, uint col,
+                                    uint after, const adcl_gradient *gradient)
+{
+    for (uint i = first; i < last; i++)
+        for (uint c = col; c < after; c++) {
+            float sum = 0.0f;
+            for (uint k = 0; k < depth; k++) sum += a[k * a_stride + i] * b[k * b_stride + c];
+            gradient->values[i * gradient->stride + c] += gradient->scale * sum;
+        }
+}
+
+/* Where a tile's window of columns begins that is to end before column `last`, of at least ROWS. */
+ADCL_INLINE uint adcl_window(uint first, uint last)
+{
+    return min(first, last - ADCL_ROWS);
+}
+
+/* w_down's rows [first, last) += xᵀ·dz, over `depth` rows of x and dz; `after` rows of x follow. Pieces of x's columns
+ * are gathered, for their rows lie pages apart. */
 ADCL_INLINE void adcl_down_gradient(global const float *x, ulong x_stride, global const float *dz,
                                     ulong z_stride, uint depth, uint after, uint first, uint last,
                                     uint bottleneck, const adcl_gradient *w_down,
@@ -634,27 +762,31 @@ ADCL_INLINE void adcl_down_gradient(global const float *x, ulong x_stride, globa
 {
     adcl_factors f = {.b = dz, .b_stride = z_stride, .b_panel = ADCL_PANEL_COLS, .depth = depth};
     const uint panels = (bottleneck + ADCL_PANEL_COLS - 1) / ADCL_PANEL_COLS;
+    if (last < ADCL_ROWS) {
+        adcl_small_gradient(x, x_stride, dz, z_stride, depth, first, last, 0, bottleneck, w_down);
+        return;
+    }
     for (uint piece = first; piece < last; piece += ADCL_PIECE) {
         uint end = min(piece + (uint)ADCL_PIECE, last), part = 0;
-        bool gathers = depth >= ADCL_GATHER_FROM && end == piece + ADCL_PIECE;
+        uint begin =
+            last >= ADCL_PIECE ? min(piece, last - ADCL_PIECE) : 0; /* of what is gathered */
+        bool gathers = depth >= ADCL_GATHER_FROM && last >= ADCL_PIECE;
         for (uint n = 0; n < (gathers ? depth : 0); n++)
             for (uint c = 0; c < ADCL_PIECE; c += 8)
-                vstore8(vload8(0, x + n * x_stride + piece + c), 0, room + n * ADCL_PIECE + c);
+                vstore8(vload8(0, x + n * x_stride + begin + c), 0, room + n * ADCL_PIECE + c);
         global const float *next = end < last ? x + end : x + depth * x_stride + first;
         uint next_depth = !gathers ? 0 : end < last ? depth : after;
-        for (uint d = piece; d < end; d += ADCL_ROWS) {
-            uint count = min(end - d, (uint)ADCL_ROWS);
-            if (gathers)
-                adcl_take_rows(ADCL_ROWS, count, room + (d - piece), 1, ADCL_PIECE, &f);
-            else
-                adcl_take_rows(ADCL_ROWS, count, x + d, 1, x_stride, &f);
-            adcl_output o;
-            adcl_add_to(w_down, d, &o);
-            for (uint c = 0; c < bottleneck; c += ADCL_PANEL_COLS, part++) {
+        for (uint c = 0; c < bottleneck; c += ADCL_PANEL_COLS)
+            for (uint d = piece; d < end; d += ADCL_ROWS, part++) {
+                uint window = adcl_window(d, last);
+                f.a[0] = gathers ? room + (window - begin) : x + window;
+                f.a_step = gathers ? ADCL_PIECE : x_stride;
+                adcl_output o;
+                adcl_add_to(w_down, d, &o);
                 adcl_fetch_piece(next, x_stride, next_depth, part, ADCL_PIECE_TILES * panels);
-                adcl_r_columns(count, c, min(c + (uint)ADCL_PANEL_COLS, bottleneck), bottleneck, &f, &o);
+                adcl_r_columns_transposed(min(end - d, (uint)ADCL_ROWS), c,
+                                          min(c + (uint)ADCL_PANEL_COLS, bottleneck), &f, &o);
             }
-        }
     }
 }
 
@@ -664,8 +796,15 @@ ADCL_INLINE void adcl_up_gradient(global const float *h, ulong h_stride, global 
                                   uint first, uint last, uint hidden, const adcl_gradient *w_up,
                                   global float *room)
 {
+    if (r_last < ADCL_ROWS) {
+        adcl_small_gradient(h, h_stride, du, du_stride, depth, r_first, r_last, first, last, w_up);
+        return;
+    }
     for (uint c = first; c < last; c += ADCL_PANEL_COLS) {
-        adcl_factors f = {.b = du, .b_stride = du_stride, .b_panel = ADCL_PANEL_COLS,
+        adcl_factors f = {.a_step = h_stride,
+                          .b = du,
+                          .b_stride = du_stride,
+                          .b_panel = ADCL_PANEL_COLS,
                           .depth = depth};
         if (depth >= ADCL_GATHER_FROM && c + ADCL_PANEL_COLS <= hidden) {
             for (uint n = 0; n < depth; n++) {
@@ -675,26 +814,35 @@ ADCL_INLINE void adcl_up_gradient(global const float *h, ulong h_stride, global 
                                room + n * ADCL_PANEL_COLS + j * ADCL_WIDTH);
                 ADCL_FETCH_ROW(piece + ADCL_PANEL_COLS);
             }
-            f = (adcl_factors){.b = room, .b_stride = ADCL_PANEL_COLS, .depth = depth};
+            f.b = room;
+            f.b_stride = ADCL_PANEL_COLS;
+            f.b_panel = 0; /* a panel at a time */
         }
         uint after = min(c + (uint)ADCL_PANEL_COLS, last);
         for (uint r = r_first; r < r_last; r += ADCL_ROWS) {
-            uint count = min(r_last - r, (uint)ADCL_ROWS);
-            adcl_take_rows(ADCL_ROWS, count, h + r, 1, h_stride, &f);
+            f.a[0] = h + adcl_window(r, r_last);
             adcl_output o;
             adcl_add_to(w_up, r, &o);
-            adcl_d_columns(count, c, after, hidden, &f, &o);
+            adcl_d_columns_transposed(min(r_last - r, (uint)ADCL_ROWS), c, after, &f, &o);
         }
     }
 }
 
-/* A bias' columns [first, last) of `size` += scale·sums over `depth` rows of b. */
+/* A bias' columns [first, last) += scale·sums over `depth` rows of b. */
 ADCL_INLINE void adcl_bias_gradient(global const float *b, ulong b_stride, uint depth, uint first,
-                                    uint last, uint size, float scale, global float *bias)
+                                    uint last, float scale, global float *bias)
 {
-    adcl_factors f = {.b = b, .b_stride = b_stride, .b_panel = ADCL_PANEL_COLS, .depth = depth};
-    adcl_output o = {.own = bias, .scale = scale, .out = bias};
-    adcl_column_sums(first, last, size, &f, &o);
+    uint c = first;
+    for (; c + ADCL_WIDTH <= last; c += ADCL_WIDTH) {
+        REAL sum = 0.0f;
+        for (uint k = 0; k < depth; k++) sum += ADCL_LOAD(b + k * b_stride + c);
+        ADCL_STORE(ADCL_LOAD(bias + c) + scale * sum, bias + c);
+    }
+    for (; c < last; c++) {
+        float sum = 0.0f;
+        for (uint k = 0; k < depth; k++) sum += b[k * b_stride + c];
+        bias[c] += scale * sum;
+    }
 }
 
 /* Numbers of `wanted`: bits of the gradients that are asked for. */
@@ -707,6 +855,7 @@ ADCL_INLINE void adcl_bias_gradient(global const float *b, ulong b_stride, uint 
  * w_up's W rows (one of up_splits shares) a share of the D columns, and in the first b_up. One kind stands between the
  * other, for a driver gives each processor a run of work-items. Blocks of SUM_ROWS rows n, in order, are added to the
  * gradients. rooms: ROOM floats for each work-item. */
+#if ADCL_MAKES(ADCL_GRADIENTS)
 ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ulong z_stride,
                                       ADCL_MATRIX(h), ADCL_MATRIX(du),
                                       global float *w_down, ulong w_down_offset,
@@ -720,7 +869,7 @@ ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ul
     uint item = get_global_id(0), items = get_global_size(0);
     global float *room = rooms + (ulong)item * ADCL_ROOM;
     uint down_item = item * down_items / items, up_item = item - down_item;
-    if ((item + 1) * down_items / items > down_item) {
+    if (ADCL_PART != ADCL_GRADIENTS && (item + 1) * down_items / items > down_item) {
         const adcl_gradient gradient = {w_down + w_down_offset, w_down_stride, 1.0f};
         uint tiles = (hidden + ADCL_ROWS - 1) / ADCL_ROWS;
         uint first = (uint)((ulong)down_item * tiles / down_items) * ADCL_ROWS;
@@ -733,8 +882,7 @@ ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ul
                                    depth, min(rows - row - depth, (uint)ADCL_SUM_ROWS), first, last,
                                    bottleneck, &gradient, room);
             if ((wanted & ADCL_WANTS_B_DOWN) && down_item == 0)
-                adcl_bias_gradient(b, z_stride, depth, 0, bottleneck, bottleneck, 1.0f,
-                                   b_down + b_down_offset);
+                adcl_bias_gradient(b, z_stride, depth, 0, bottleneck, 1.0f, b_down + b_down_offset);
         }
         return;
     }
@@ -751,7 +899,7 @@ ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ul
             adcl_up_gradient(h + adcl_at(h_offset, h_stride, row, 0), h_stride, b, du_stride, depth,
                              r_first, r_last, first, last, hidden, &gradient, room);
         if ((wanted & ADCL_WANTS_B_UP) && split == 0)
-            adcl_bias_gradient(b, du_stride, depth, first, last, hidden, scaling,
-                               b_up + b_up_offset);
+            adcl_bias_gradient(b, du_stride, depth, first, last, scaling, b_up + b_up_offset);
     }
 }
+#endif

@@ -19,7 +19,7 @@
 #define ADCL_KEEPS_SLOPE 8 /* slope = act′(value), for backward */
 #define ADCL_TAKES_SLOPE 16 /* out = value ∘ slope */
 
-#define ADCL_BLOCK_ROWS (8 * ADCL_ROWS)
+#define ADCL_BLOCK_ROWS (8 * ADCL_ROWS) /* at most; half of it where there are more rows */
 #define ADCL_SIDE (64 / ADCL_PANEL_COLS) /* panels whose sums are written together: rows of 256 bytes */
 #define ADCL_PART_DEPTH (6144 / ADCL_PANEL_COLS) /* 24 KiB of a panel */
 
@@ -30,23 +30,25 @@ typedef struct adcl_packed_sums {
 
 /* numbers (rows of a tile, PANEL_COLS) = A·W, or += A·W for all parts but the first: the part's sum is made apart, for
  * many short sums lose less than one long one. */
-#define ADCL_ACCUMULATE(name, rows)                                                                \
+#define ADCL_ACCUMULATE(name, rows, fetches)                                                       \
     ADCL_APART void name(const adcl_factors *f, uint adds, float *numbers)                         \
     {                                                                                              \
         adcl_panel p = {ADCL_PANEL, 0, 0, ADCL_PANEL_COLS};                                        \
         adcl_tile tile;                                                                            \
         adcl_clear_tile(rows, p, &tile);                                                           \
-        adcl_multiply(rows, p, f, &tile);                                                          \
+        adcl_multiply_rows(rows, p, fetches, f, &tile);                                            \
         if (adds) ADCL_EACH(i, ADCL_ROWS, rows)                                                    \
             ADCL_EACH(j, ADCL_PANEL, ADCL_PANEL)                                                   \
                 tile.full[i][j] += ADCL_LOAD(numbers + i * ADCL_PANEL_COLS + j * ADCL_WIDTH);      \
         adcl_put_numbers(rows, p, &tile, numbers);                                                 \
     }
-ADCL_ACCUMULATE(adcl_accumulate, ADCL_ROWS)
-ADCL_ACCUMULATE(adcl_accumulate_few, ADCL_FEW_ROWS)
+ADCL_ACCUMULATE(adcl_accumulate, ADCL_ROWS, false)
+ADCL_ACCUMULATE(adcl_accumulate_few, ADCL_FEW_ROWS, false)
+ADCL_ACCUMULATE(adcl_accumulate_once, ADCL_ROWS, true)
 
-/* The sums of one panel for `count` rows that begin at a. */
-ADCL_INLINE void adcl_packed_panel(uint count, global const float *a, ulong a_stride,
+/* The sums of one panel for `count` rows that begin at a. once: nobody reads the panel again, so it comes from far; the
+ * last two tiles ask for the next part, which lies behind this one, half of it each. */
+ADCL_INLINE void adcl_packed_panel(uint count, bool once, global const float *a, ulong a_stride,
                                    global const float *panel, uint depth, adcl_packed_sums *sums)
 {
     for (uint first = 0; first < depth; first += ADCL_PART_DEPTH) {
@@ -57,10 +59,16 @@ ADCL_INLINE void adcl_packed_panel(uint count, global const float *a, ulong a_st
             float *numbers = sums->numbers + row * ADCL_PANEL_COLS;
             global const float *rows = a + row * a_stride + first;
             if (tile_rows <= ADCL_FEW_ROWS) {
-                adcl_take_rows(ADCL_FEW_ROWS, tile_rows, rows, a_stride, 1, &f);
+                adcl_take_rows(ADCL_FEW_ROWS, tile_rows, rows, a_stride, &f);
                 adcl_accumulate_few(&f, first > 0, numbers);
+                continue;
+            }
+            adcl_take_rows(ADCL_ROWS, tile_rows, rows, a_stride, &f);
+            if (once && row + 2 * ADCL_ROWS >= count) {
+                uint offset = row + ADCL_ROWS >= count ? ADCL_PART_DEPTH / 2 : 0;
+                f.next = f.b + (ADCL_PART_DEPTH + offset) * ADCL_PANEL_COLS;
+                adcl_accumulate_once(&f, first > 0, numbers);
             } else {
-                adcl_take_rows(ADCL_ROWS, tile_rows, rows, a_stride, 1, &f);
                 adcl_accumulate(&f, first > 0, numbers);
             }
         }
@@ -79,33 +87,62 @@ typedef struct adcl_packed_output {
     ulong out_stride;
 } adcl_packed_output;
 
-/* The last step for WIDTH numbers, from column c on; *slope is taken, or made. */
-ADCL_INLINE REAL adcl_packed_value(const adcl_packed_output *o, REAL sum, REAL own, REAL *slope, uint c)
+#define ADCL_PAIR (2 * ADCL_WIDTH)
+
+/* The last step for a pair of vectors, from column c on; slopes are taken, or made. There are two,
+ * so that the long chains of an activation go side by side. */
+ADCL_INLINE void adcl_packed_values(const adcl_packed_output *o, uint c, const REAL *own,
+                                    REAL *slopes, REAL *values)
 {
-    REAL value = sum;
-    if (o->mode & ADCL_HAS_BIAS) value += ADCL_LOAD(o->bias + c);
-    if (o->mode & ADCL_HAS_OWN) value += own;
-    if (o->mode & ADCL_TAKES_SLOPE) return value * *slope;
+    if (o->mode & ADCL_HAS_BIAS)
+        ADCL_EACH(j, 2, 2) values[j] += ADCL_LOAD(o->bias + c + j * ADCL_WIDTH);
+    if (o->mode & ADCL_HAS_OWN) ADCL_EACH(j, 2, 2) values[j] += own[j];
 #if ADCL_ELEMENTWISE
-    if (o->mode & ADCL_KEEPS_SLOPE) *slope = adcl_act_slope(value);
-    if (o->mode & ADCL_ACTIVATES) return adcl_act(value);
+    if (o->mode & ADCL_KEEPS_SLOPE) ADCL_EACH(j, 2, 2) slopes[j] = adcl_act_slope(values[j]);
+    if (o->mode & ADCL_ACTIVATES) ADCL_EACH(j, 2, 2) values[j] = adcl_act(values[j]);
 #endif
-    return value;
+    if (o->mode & ADCL_TAKES_SLOPE) ADCL_EACH(j, 2, 2) values[j] *= slopes[j];
 }
 
-/* Fewer than WIDTH columns: through memory of a vector's size. */
-ADCL_INLINE void adcl_packed_write_rest(const adcl_packed_output *o, ulong i, REAL sum, uint c,
-                                        uint count)
+/* A pair of vectors of row i from column c on. */
+ADCL_INLINE void adcl_packed_write_pair(const adcl_packed_output *o, ulong i, const float *numbers,
+                                        uint c)
 {
-    float own[ADCL_WIDTH], slopes[ADCL_WIDTH], out[ADCL_WIDTH], kept[ADCL_WIDTH];
-    for (uint n = 0; n < ADCL_WIDTH; n++) {
+    REAL own[2] = {0.0f, 0.0f}, slopes[2] = {0.0f, 0.0f}, values[2];
+    global float *out = o->out + i * o->out_stride + c;
+    global float *slope = o->slope + i * o->slope_stride + c;
+    ADCL_EACH(j, 2, 2) values[j] = ADCL_LOAD(numbers + j * ADCL_WIDTH);
+    if (o->mode & ADCL_HAS_OWN)
+        ADCL_EACH(j, 2, 2) own[j] = ADCL_LOAD(o->own + i * o->own_stride + c + j * ADCL_WIDTH);
+    if (o->mode & ADCL_TAKES_SLOPE)
+        ADCL_EACH(j, 2, 2) slopes[j] = ADCL_LOAD(slope + j * ADCL_WIDTH);
+    adcl_packed_values(o, c, own, slopes, values);
+    ADCL_EACH(j, 2, 2) ADCL_STORE(values[j], out + j * ADCL_WIDTH);
+    if (o->mode & ADCL_KEEPS_SLOPE)
+        ADCL_EACH(j, 2, 2) ADCL_STORE(slopes[j], slope + j * ADCL_WIDTH);
+}
+
+/* Fewer columns than a pair: through memory of a pair's size. */
+ADCL_INLINE void adcl_packed_write_rest(const adcl_packed_output *o, ulong i, const float *numbers,
+                                        uint c, uint count)
+{
+    float own[ADCL_PAIR], taken[ADCL_PAIR], out[ADCL_PAIR], kept[ADCL_PAIR];
+    for (uint n = 0; n < ADCL_PAIR; n++) {
         own[n] = n < count && (o->mode & ADCL_HAS_OWN) ? o->own[i * o->own_stride + c + n] : 0.0f;
-        slopes[n] =
-            n < count && (o->mode & ADCL_TAKES_SLOPE) ? o->slope[i * o->slope_stride + c + n] : 0.0f;
+        taken[n] = n < count && (o->mode & ADCL_TAKES_SLOPE) ? o->slope[i * o->slope_stride + c + n]
+                                                             : 0.0f;
     }
-    REAL slope = ADCL_LOAD(slopes);
-    ADCL_STORE(adcl_packed_value(o, sum, ADCL_LOAD(own), &slope, c), out);
-    ADCL_STORE(slope, kept);
+    REAL own_pair[2], slopes[2], values[2];
+    ADCL_EACH(j, 2, 2) {
+        own_pair[j] = ADCL_LOAD(own + j * ADCL_WIDTH);
+        slopes[j] = ADCL_LOAD(taken + j * ADCL_WIDTH);
+        values[j] = ADCL_LOAD(numbers + j * ADCL_WIDTH);
+    }
+    adcl_packed_values(o, c, own_pair, slopes, values);
+    ADCL_EACH(j, 2, 2) {
+        ADCL_STORE(values[j], out + j * ADCL_WIDTH);
+        ADCL_STORE(slopes[j], kept + j * ADCL_WIDTH);
+    }
     for (uint n = 0; n < count; n++) {
         o->out[i * o->out_stride + c + n] = out[n];
         if (o->mode & ADCL_KEEPS_SLOPE) o->slope[i * o->slope_stride + c + n] = kept[n];
@@ -126,20 +163,25 @@ ADCL_INLINE void adcl_packed_write(uint count, uint col, uint last, const adcl_p
 {
     for (ulong i = 0; i < count; i++) {
         const uint row = adcl_packed_row(count, (uint)i) * ADCL_PANEL_COLS;
-        for (uint c = col; c < last; c += ADCL_WIDTH) {
+        for (uint c = col; c < last; c += ADCL_PAIR) {
             uint at = c - col;
-            const float *numbers = sums[at / ADCL_PANEL_COLS].numbers + row;
-            REAL sum = ADCL_LOAD(numbers + at % ADCL_PANEL_COLS);
-            if (c + ADCL_WIDTH > last) {
-                adcl_packed_write_rest(o, i, sum, c, last - c);
-                continue;
-            }
-            REAL own = 0.0f, slope = 0.0f;
-            if (o->mode & ADCL_HAS_OWN) own = ADCL_LOAD(o->own + i * o->own_stride + c);
-            if (o->mode & ADCL_TAKES_SLOPE) slope = ADCL_LOAD(o->slope + i * o->slope_stride + c);
-            ADCL_STORE(adcl_packed_value(o, sum, own, &slope, c), o->out + i * o->out_stride + c);
-            if (o->mode & ADCL_KEEPS_SLOPE) ADCL_STORE(slope, o->slope + i * o->slope_stride + c);
+            const float *numbers = sums[at / ADCL_PANEL_COLS].numbers + row + at % ADCL_PANEL_COLS;
+            if (c + ADCL_PAIR <= last)
+                adcl_packed_write_pair(o, i, numbers, c);
+            else
+                adcl_packed_write_rest(o, i, numbers, c, last - c);
         }
+    }
+}
+
+/* Asks for what a panel's columns will be written to and made with: their sums take longer than memory does. */
+ADCL_INLINE void adcl_packed_ask(uint count, uint col, const adcl_packed_output *o)
+{
+    for (ulong i = 0; i < count; i++) {
+        ADCL_EXPECT_ROW(o->out + i * o->out_stride + col);
+        if (o->mode & ADCL_HAS_OWN) ADCL_FETCH_ROW(o->own + i * o->own_stride + col);
+        if (o->mode & ADCL_KEEPS_SLOPE) ADCL_EXPECT_ROW(o->slope + i * o->slope_stride + col);
+        if (o->mode & ADCL_TAKES_SLOPE) ADCL_FETCH_ROW(o->slope + i * o->slope_stride + col);
     }
 }
 
@@ -159,8 +201,10 @@ ADCL_KERNEL void adcl_packed_product(global const float *a, ulong a_offset, ulon
     const uint last_row = min((uint)((item + 1) * tiles / items) * ADCL_ROWS, rows);
     const uint first_panel = (uint)(share * all_panels / shares);
     const uint last_panel = (uint)((share + 1) * all_panels / shares);
-    for (uint row = first_row; row < last_row; row += ADCL_BLOCK_ROWS) {
-        uint count = min(last_row - row, (uint)ADCL_BLOCK_ROWS);
+    const bool once = rows <= ADCL_BLOCK_ROWS;
+    const uint block = once ? ADCL_BLOCK_ROWS : ADCL_BLOCK_ROWS / 2;
+    for (uint row = first_row; row < last_row; row += block) {
+        uint count = min(last_row - row, block);
         adcl_packed_output o = {
             mode, bias, own + adcl_at(own_offset, own_stride, row, 0), own_stride,
             slope + adcl_at(slope_offset, slope_stride, row, 0), slope_stride,
@@ -169,9 +213,8 @@ ADCL_KERNEL void adcl_packed_product(global const float *a, ulong a_offset, ulon
             adcl_packed_sums sums[ADCL_SIDE];
             uint after = min(p + (uint)ADCL_SIDE, last_panel);
             for (uint q = p; q < after; q++) {
-                for (uint i = 0; i < count; i++)
-                    ADCL_EXPECT_ROW(o.out + i * o.out_stride + q * ADCL_PANEL_COLS);
-                adcl_packed_panel(count, a + adcl_at(a_offset, a_stride, row, 0), a_stride,
+                adcl_packed_ask(count, q * ADCL_PANEL_COLS, &o);
+                adcl_packed_panel(count, once, a + adcl_at(a_offset, a_stride, row, 0), a_stride,
                                   panels + (ulong)q * depth * ADCL_PANEL_COLS, depth, &sums[q - p]);
             }
             adcl_packed_write(count, p * ADCL_PANEL_COLS, min(after * ADCL_PANEL_COLS, cols), sums,

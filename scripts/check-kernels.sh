@@ -83,7 +83,7 @@ programs() # lines of FILE VARIANT OPTION…
     done
     for width in 1 4 8 16; do
         echo "cl/fused_cpu.cl 6 -DADCL_WIDTH=$width -DADCL_R_VECTORS=2 -DADCL_R_SHIFTED=1" \
-            "-DADCL_D_VECTORS=1 -DADCL_D_HALF=1"
+            "-DADCL_D_VECTORS=1 -DADCL_D_HALF=1 -DADCL_DROPS=1"
     done
     for width in 4 8 16; do
         for variant in $(variants cl/packed.cl); do echo "cl/packed.cl $variant -DADCL_WIDTH=$width"; done

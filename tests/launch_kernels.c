@@ -658,15 +658,23 @@ static adcl_status measure(adcl_context *ctx)
         const adcl__argument side_by_side[] = {{sizeof(cl_mem), &a->buffer},
                                                {sizeof(cl_mem), &b->buffer}, ADCL__ARG(count)};
         const adcl__range range = {.items = {ITEMS, 1}};
-        status = ADCL__LAUNCH(ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_fma", NULL}),
+        status = ADCL__LAUNCH(ctx,
+                              ((adcl__kernel_id){.program = ADCL__PROGRAM_PEAK,
+                                                 .variant = 416,
+                                                 .name = "adcl_peak_fma"}),
                               range, fma);
         if (status == ADCL_OK)
-            status = ADCL__LAUNCH(
-                ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_copy", NULL}), range, copy);
+            status = ADCL__LAUNCH(ctx,
+                                  ((adcl__kernel_id){.program = ADCL__PROGRAM_PEAK,
+                                                     .variant = 416,
+                                                     .name = "adcl_peak_copy"}),
+                                  range, copy);
         if (status == ADCL_OK)
-            status = ADCL__LAUNCH(
-                ctx, ((adcl__kernel_id){ADCL__PROGRAM_PEAK, 416, "adcl_peak_copy_side_by_side", NULL}),
-                range, side_by_side);
+            status = ADCL__LAUNCH(ctx,
+                                  ((adcl__kernel_id){.program = ADCL__PROGRAM_PEAK,
+                                                     .variant = 416,
+                                                     .name = "adcl_peak_copy_side_by_side"}),
+                                  range, side_by_side);
     }
     adcl_tensor_destroy(&b);
     adcl_tensor_destroy(&a);

@@ -24,7 +24,8 @@ static void keep_error(void *user, adcl_log_level level, const char *message)
 /* activation.cl has no activation of number −1. */
 Test(program, that_does_not_compile_gives_the_log_of_the_compiler)
 {
-    static const adcl__kernel_id id = {ADCL__PROGRAM_ACTIVATION, -1, "adcl_activation_fwd", NULL};
+    static const adcl__kernel_id id = {
+        .program = ADCL__PROGRAM_ACTIVATION, .variant = -1, .name = "adcl_activation_fwd"};
     char last[256] = "";
     adcl_context_params params = ADCL_CONTEXT_PARAMS_INIT;
     params.log = keep_error;
@@ -42,7 +43,8 @@ Test(program, that_does_not_compile_gives_the_log_of_the_compiler)
 
 Test(program, without_such_a_kernel_says_its_name)
 {
-    static const adcl__kernel_id id = {ADCL__PROGRAM_ELEMENTWISE, 0, "adcl_nonsense", NULL};
+    static const adcl__kernel_id id = {.program = ADCL__PROGRAM_ELEMENTWISE,
+                                       .name = "adcl_nonsense"};
     adcl_context *ctx = adcl_test_context_create();
     ADCL_TEST_FAILS(ctx, OPENCL, "adcl_nonsense: CL_INVALID_KERNEL_NAME", launch_fill(ctx, id, 1));
     adcl_context_destroy(&ctx);
@@ -51,7 +53,7 @@ Test(program, without_such_a_kernel_says_its_name)
 Test(program, is_built_once_for_each_variant_and_not_for_an_empty_range)
 {
     adcl_context *ctx = adcl_test_context_create();
-    adcl__kernel_id fill = {ADCL__PROGRAM_ELEMENTWISE, 0, "adcl_fill", NULL};
+    adcl__kernel_id fill = {.program = ADCL__PROGRAM_ELEMENTWISE, .name = "adcl_fill"};
     ADCL_TEST_OK(ctx, launch_fill(ctx, fill, 0));
     cr_expect_eq(adcl_context_counters(ctx).program_builds, 0);
     for (int i = 0; i < 2; i++) ADCL_TEST_OK(ctx, launch_fill(ctx, fill, 1));

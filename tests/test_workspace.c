@@ -243,7 +243,7 @@ Test(workspace_create, takes_the_engine_of_its_context_or_another)
     fixture b = fixture_create(ADCL_INFERENCE);
     cr_expect_eq(adcl_workspace_engine(b.workspace), ADCL_ENGINE_FUSED);
     cr_expect_str_eq(adcl_workspace_plan(b.workspace),
-                     adcl_test_has_cpu_plan(b.ctx) ? "fused/cpu/2" : "fused/gpu/2");
+                     adcl_test_has_cpu_plan(b.ctx) ? "fused/cpu/3" : "fused/gpu/2");
     cr_expect_eq(adcl_workspace_max_rows(b.workspace), MAX_ROWS);
     adcl_workspace_params params = workspace_params(3, ADCL_TRAINING);
     params.engine = ADCL_ENGINE_REFERENCE;

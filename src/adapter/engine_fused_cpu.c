@@ -37,7 +37,9 @@ typedef struct fused_sizes {
 
 static adcl__fused_cpu program_of(const adcl_context *ctx, const adcl_workspace *ws)
 {
-    return adcl__fused_cpu_describe(ctx, ws->activation, ws->hidden_size, ws->bottleneck_size);
+    return adcl__fused_cpu_describe(
+        ctx, ws->activation, ws->hidden_size, ws->bottleneck_size, adcl__workspace_drops(ws),
+        ws->mode == ADCL_TRAINING ? ADCL__FUSED_ALL : ADCL__FUSED_INFERENCE);
 }
 
 static fused_sizes sizes_of(const adcl__fused_cpu *program, const adcl_workspace *ws)
@@ -117,8 +119,6 @@ static adcl__fused_pass pass_of(const adcl_adapter *a, const adcl_workspace *ws)
         .z = s->z,
         .h = s->h != NULL ? s->h : s->z,
         .dz = s->dz,
-        .w_down_packed = s->w_down_packed,
-        .w_up_packed = s->w_up_packed,
         .w_up_t = s->w_up_t,
         .w_down_t = s->w_down_t,
         .rooms = s->rooms,
@@ -131,9 +131,13 @@ static adcl__fused_pass pass_of(const adcl_adapter *a, const adcl_workspace *ws)
 static adcl_status fused_forward(adcl_context *ctx, const adcl_adapter *a, adcl_workspace *ws,
                                  const adcl_tensor *x, adcl_tensor *y)
 {
-    const adcl__fused_pass pass = pass_of(a, ws);
-    if (adcl__fused_cpu_packs(pass.program, x->rows))
+    const fused_state *s = ws->state;
+    adcl__fused_pass pass = pass_of(a, ws);
+    if (adcl__fused_cpu_packs(pass.program, x->rows)) {
+        pass.w_down_packed = s->w_down_packed;
+        pass.w_up_packed = s->w_up_packed;
         ADCL_TRY(adcl__fused_cpu_pack(ctx, &pass, true, ws->mode == ADCL_TRAINING));
+    }
     return adcl__fused_cpu_forward(ctx, &pass, x, y);
 }
 
@@ -166,7 +170,7 @@ static adcl_status fused_backward(adcl_context *ctx, const adcl_adapter *a, adcl
 
 const adcl__engine_functions adcl__engine_fused_cpu = {
     .id = ADCL_ENGINE_FUSED,
-    .plan = "fused/cpu/2",
+    .plan = "fused/cpu/3",
     .bytes = fused_bytes,
     .prepare = fused_prepare,
     .release = fused_release,

@@ -21,7 +21,9 @@ adcl_status adcl__activation_forward(adcl_context *ctx, adcl_activation activati
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(z), ADCL__VECTOR_ARGS(bias), ADCL__TENSOR_ARGS(h),
         ADCL__UINT_ARG(z->rows), ADCL__UINT_ARG(z->cols)};
-    adcl__kernel_id id = {ADCL__PROGRAM_ACTIVATION, (int)activation, "adcl_activation_fwd", NULL};
+    adcl__kernel_id id = {.program = ADCL__PROGRAM_ACTIVATION,
+                          .variant = (int)activation,
+                          .name = "adcl_activation_fwd"};
     return ADCL__LAUNCH(ctx, id, range_of(activation, z), arguments);
 }
 
@@ -32,6 +34,8 @@ adcl_status adcl__activation_backward(adcl_context *ctx, adcl_activation activat
     const adcl__argument arguments[] = {ADCL__TENSOR_ARGS(z), ADCL__TENSOR_ARGS(dh),
                                         ADCL__TENSOR_ARGS(dz), ADCL__TENSOR_ARGS(h),
                                         ADCL__UINT_ARG(z->rows), ADCL__UINT_ARG(z->cols)};
-    adcl__kernel_id id = {ADCL__PROGRAM_ACTIVATION, (int)activation, "adcl_activation_bwd", NULL};
+    adcl__kernel_id id = {.program = ADCL__PROGRAM_ACTIVATION,
+                          .variant = (int)activation,
+                          .name = "adcl_activation_bwd"};
     return ADCL__LAUNCH(ctx, id, range_of(activation, z), arguments);
 }

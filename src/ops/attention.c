@@ -35,9 +35,10 @@ static adcl_status launch(adcl_context *ctx, const adcl__attention *attention, c
     bool in_groups = attention->in_groups;
     snprintf(options, sizeof options, "-DADCL_WIDTH=%zu -DADCL_HEAD=%zu -DADCL_DROPOUT=%d",
              in_groups ? 1 : attention->width, attention->head_size, masked);
-    const adcl__kernel_id kernel = {
-        in_groups ? ADCL__PROGRAM_ATTENTION_GPU : ADCL__PROGRAM_ATTENTION, 0,
-        in_groups ? of_groups : of_items, options};
+    const adcl__kernel_id kernel = {.program = in_groups ? ADCL__PROGRAM_ATTENTION_GPU
+                                                         : ADCL__PROGRAM_ATTENTION,
+                                    .name = in_groups ? of_groups : of_items,
+                                    .options = options};
     size_t items = in_groups ? GROUP_ITEMS : 1;
     return adcl__launch(ctx, kernel,
                         (adcl__range){{block_count * items, attention->heads}, {items, 1}},

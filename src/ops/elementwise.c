@@ -8,7 +8,12 @@
 
 static adcl__kernel_id kernel(const char *name)
 {
-    return (adcl__kernel_id){ADCL__PROGRAM_ELEMENTWISE, 0, name, NULL};
+    return (adcl__kernel_id){.program = ADCL__PROGRAM_ELEMENTWISE, .name = name};
+}
+
+static adcl__kernel_id residual_kernel(const char *name)
+{
+    return (adcl__kernel_id){.program = ADCL__PROGRAM_RESIDUAL, .name = name};
 }
 
 /* One work-item per element of `tensor`. */
@@ -98,7 +103,7 @@ adcl_status adcl__residual_forward(adcl_context *ctx, const adcl_tensor *x, cons
         ADCL__TENSOR_ARGS(own), ADCL__VECTOR_ARGS(bias), ADCL__TENSOR_ARGS(y),
         ADCL__UINT_ARG(y->rows), ADCL__UINT_ARG(y->cols), ADCL__ARG(scaling),
         ADCL__UINT_ARG(x != NULL)};
-    return ADCL__LAUNCH(ctx, kernel("adcl_residual_fwd"), per_element(y), arguments);
+    return ADCL__LAUNCH(ctx, residual_kernel("adcl_residual_fwd"), per_element(y), arguments);
 }
 
 #define MASK_ARGS(mask)                                                                            \
@@ -113,7 +118,7 @@ adcl_status adcl__dropout_forward(adcl_context *ctx, const adcl_tensor *x, const
         ADCL__TENSOR_ARGS(own), ADCL__VECTOR_ARGS(bias), ADCL__TENSOR_ARGS(y),
         ADCL__UINT_ARG(y->rows), ADCL__UINT_ARG(y->cols), ADCL__ARG(scaling),
         ADCL__UINT_ARG(x != NULL), MASK_ARGS(mask)};
-    return ADCL__LAUNCH(ctx, kernel("adcl_dropout_fwd"), per_element(y), arguments);
+    return ADCL__LAUNCH(ctx, residual_kernel("adcl_dropout_fwd"), per_element(y), arguments);
 }
 
 adcl_status adcl__dropout_backward(adcl_context *ctx, const adcl_tensor *dy,
@@ -122,5 +127,5 @@ adcl_status adcl__dropout_backward(adcl_context *ctx, const adcl_tensor *dy,
     const adcl__argument arguments[] = {ADCL__TENSOR_ARGS(dy), ADCL__TENSOR_ARGS(du),
                                         ADCL__UINT_ARG(du->rows), ADCL__UINT_ARG(du->cols),
                                         MASK_ARGS(mask)};
-    return ADCL__LAUNCH(ctx, kernel("adcl_dropout_bwd"), per_element(du), arguments);
+    return ADCL__LAUNCH(ctx, residual_kernel("adcl_dropout_bwd"), per_element(du), arguments);
 }

@@ -11,8 +11,8 @@
 /* As in cl/fused_cpu.cl. */
 enum { WIDEST = 16, PIECE = 24, SUM_ROWS = 128, GATHER_FROM = 16, PACK_ROWS = 16 };
 
-/* Each compute unit reads all of the packed kernels from where others wrote them: that pays from so many rows of a
- * unit on. */
+/* Each compute unit reads all of the packed kernels from where others wrote them: for one pass that
+ * pays from so many rows of a unit on. */
 enum { UNIT_ROWS = 128 };
 
 enum { PACKS_KERNELS = 1, PACKS_TRANSPOSES = 2 };
@@ -50,7 +50,8 @@ static int describe_columns(char *text, size_t room, char name, size_t size, siz
 }
 
 adcl__fused_cpu adcl__fused_cpu_describe(const adcl_context *ctx, adcl_activation activation,
-                                         size_t hidden, size_t bottleneck)
+                                         size_t hidden, size_t bottleneck, bool drops,
+                                         adcl__fused_part part)
 {
     size_t units = ctx->family->info.compute_units, room = sizeof(adcl__fused_cpu){0}.options;
     size_t width = vector_width(ctx, hidden, bottleneck);
@@ -61,8 +62,9 @@ adcl__fused_cpu adcl__fused_cpu_describe(const adcl_context *ctx, adcl_activatio
         .width = adcl_activation_width(activation, bottleneck),
         .vector_width = width,
         .compute_units = units > 0 ? units : 1,
+        .part = part,
     };
-    int length = snprintf(program.options, room, "-DADCL_WIDTH=%zu", width);
+    int length = snprintf(program.options, room, "-DADCL_WIDTH=%zu -DADCL_DROPS=%d", width, drops);
     length += describe_columns(program.options + length, room - (size_t)length, 'R', bottleneck,
                                width);
     describe_columns(program.options + length, room - (size_t)length, 'D', hidden, width);
@@ -72,7 +74,7 @@ adcl__fused_cpu adcl__fused_cpu_describe(const adcl_context *ctx, adcl_activatio
 static adcl__kernel_id kernel(const adcl__fused_cpu *program, const char *name)
 {
     return (adcl__kernel_id){ADCL__PROGRAM_FUSED_CPU, (int)program->activation, name,
-                             program->options};
+                             program->options, (int)program->part};
 }
 
 static size_t panels_of(const adcl__fused_cpu *program, size_t columns)
@@ -197,6 +199,18 @@ adcl_status adcl__fused_cpu_pack(adcl_context *ctx, const adcl__fused_pass *p, b
 
 /* ---- forward ---------------------------------------------------------------------------------- */
 
+static factor down_factor(const adcl__fused_pass *p)
+{
+    return p->w_down_packed != NULL ? packed_factor(p->program, p->w_down_packed, p->w_down->rows)
+                                    : matrix_factor(p->program, p->w_down);
+}
+
+static factor up_factor(const adcl__fused_pass *p)
+{
+    return p->w_up_packed != NULL ? packed_factor(p->program, p->w_up_packed, p->w_up->rows)
+                                  : matrix_factor(p->program, p->w_up);
+}
+
 /* One product with D columns, for few rows: y = [x +] mask∘scaling·(h·kernel + bias). */
 typedef struct up_product {
     const adcl_tensor *h;
@@ -229,7 +243,7 @@ static adcl_status forward_few(adcl_context *ctx, const adcl__fused_pass *p, con
     size_t row_blocks = adcl__blocks_of(x->rows, ADCL__TILE_FEW_ROWS);
     size_t column_blocks =
         adcl__activation_mixes_columns(program->activation) ? 1 : column_shares(program, program->bottleneck, row_blocks);
-    const factor w_down = matrix_factor(program, p->w_down);
+    const factor w_down = down_factor(p);
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(x),          FACTOR_ARGS(w_down),
         ADCL__VECTOR_ARGS(p->b_down),  SCRATCH_ARGS(p->z),
@@ -238,9 +252,13 @@ static adcl_status forward_few(adcl_context *ctx, const adcl__fused_pass *p, con
     ADCL_TRY(ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_down"),
                           range(row_blocks, column_blocks), arguments));
     return up(ctx, program,
-              &(up_product){.h = p->h, .kernel = matrix_factor(program, p->w_up),
-                            .depth = p->w_up->rows, .bias = p->b_up, .x = p->residual ? x : NULL,
-                            .scaling = p->scaling, .mask = mask_of(p)},
+              &(up_product){.h = p->h,
+                            .kernel = up_factor(p),
+                            .depth = p->w_up->rows,
+                            .bias = p->b_up,
+                            .x = p->residual ? x : NULL,
+                            .scaling = p->scaling,
+                            .mask = mask_of(p)},
               y);
 }
 
@@ -250,11 +268,7 @@ adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p
     const adcl__fused_cpu *program = p->program;
     if (adcl__fused_cpu_splits(program, x->rows)) return forward_few(ctx, p, x, y);
     const adcl__dropout_mask *mask = mask_of(p);
-    const bool packed = adcl__fused_cpu_packs(program, x->rows);
-    const factor w_down = packed ? packed_factor(program, p->w_down_packed, program->hidden)
-                                 : matrix_factor(program, p->w_down);
-    const factor w_up = packed ? packed_factor(program, p->w_up_packed, program->width)
-                               : matrix_factor(program, p->w_up);
+    const factor w_down = down_factor(p), w_up = up_factor(p);
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(x), FACTOR_ARGS(w_down), ADCL__VECTOR_ARGS(p->b_down),
         FACTOR_ARGS(w_up), ADCL__VECTOR_ARGS(p->b_up), SCRATCH_ARGS(p->z),
@@ -353,8 +367,9 @@ static adcl_status gradients(adcl_context *ctx, const adcl__fused_cpu *program,
         ADCL__UINT_ARG(program->hidden), ADCL__UINT_ARG(program->bottleneck), ADCL__UINT_ARG(width),
         ADCL__ARG(f->scaling), ADCL__UINT_ARG(wanted), ADCL__UINT_ARG(down_items),
         ADCL__UINT_ARG(splits)};
-    return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_gradients"),
-                        range(down_items + (up ? panels * splits : 0), 1), arguments);
+    adcl__kernel_id id = kernel(program, "adcl_fused_gradients");
+    if (program->part == ADCL__FUSED_PRODUCTS) id.part = ADCL__FUSED_GRADIENTS;
+    return ADCL__LAUNCH(ctx, id, range(down_items + (up ? panels * splits : 0), 1), arguments);
 }
 
 adcl_status adcl__fused_cpu_gradients(adcl_context *ctx, const adcl__fused_pass *p,

@@ -8,18 +8,29 @@
 
 #include <adapter_cl/activation.h>
 
+/* Which kernels the program is to have, as in cl/fused_cpu.cl: fewer take less time to compile. */
+typedef enum adcl__fused_part {
+    ADCL__FUSED_ALL,
+    ADCL__FUSED_INFERENCE, /* adcl__fused_cpu_forward, and packing for it */
+    ADCL__FUSED_PRODUCTS,  /* adcl__fused_cpu_product and what belongs to it */
+    ADCL__FUSED_GRADIENTS  /* chosen where it is needed */
+} adcl__fused_part;
+
 /* The program for an activation and a pair of sizes, and how its work is cut. */
 typedef struct adcl__fused_cpu {
     adcl_activation activation;
     size_t hidden, bottleneck, width; /* D, R, W */
     size_t vector_width;              /* floats */
     size_t compute_units;
+    adcl__fused_part part;
     char options[256]; /* for the compiler */
 } adcl__fused_cpu;
 
-/* bottleneck 0: for the calls that do without it (adcl__fused_cpu_product and its gradients). */
+/* bottleneck 0: for the calls that do without it (adcl__fused_cpu_product and its gradients).
+ * drops: passes may have a mask. */
 adcl__fused_cpu adcl__fused_cpu_describe(const adcl_context *ctx, adcl_activation activation,
-                                         size_t hidden, size_t bottleneck);
+                                         size_t hidden, size_t bottleneck, bool drops,
+                                         adcl__fused_part part);
 
 /* Columns that a row of scratch for `cols` columns takes: whole vectors, for any device. */
 size_t adcl__fused_cpu_padded(size_t cols);
@@ -36,7 +47,8 @@ typedef struct adcl__fused_pass {
     const adcl__fused_cpu *program;
     const adcl_tensor *w_down, *b_down, *w_up, *b_up;
     const adcl_tensor *z, *h, *dz;                  /* (N, R), (N, W), (N, R) */
-    const adcl_tensor *w_down_packed, *w_up_packed; /* of (D, R), (W, D): forward of many rows */
+    const adcl_tensor *w_down_packed,
+        *w_up_packed; /* of (D, R), (W, D): read by forward unless NULL */
     const adcl_tensor *w_up_t, *w_down_t;           /* of (D, W), (R, D): backward */
     const adcl_tensor *rooms;
     const adcl__dropout_mask *mask; /* NULL: nothing is dropped */
@@ -44,8 +56,8 @@ typedef struct adcl__fused_pass {
     bool residual;
 } adcl__fused_pass;
 
-/* y = [x +] mask∘scaling·(act(x·w_down + b_down)·w_up + b_up); leaves z and h. y may be x; h may be z
- * but for log_sumexp. One launch, which reads the packed kernels where rows are so many; two where they are few. */
+/* y = [x +] mask∘scaling·(act(x·w_down + b_down)·w_up + b_up); leaves z and h. y may be x; h may be
+ * z but for log_sumexp. One launch; two where rows are few. */
 adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p,
                                     const adcl_tensor *x, adcl_tensor *y);
 
@@ -62,7 +74,7 @@ adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *
 /* True where rows are so few that passes are better launched in parts, which cuts them into more work-items. */
 bool adcl__fused_cpu_splits(const adcl__fused_cpu *program, size_t rows);
 
-/* True where rows are so many that forward reads packed kernels. */
+/* True where rows are so many that packing the kernels for one forward pays. */
 bool adcl__fused_cpu_packs(const adcl__fused_cpu *program, size_t rows);
 
 /* Adds to the gradients that are not NULL. One launch. */

@@ -97,12 +97,13 @@ static adcl_status launch(adcl_context *ctx, const adcl__fused_gpu *pass, adcl__
 
 static adcl__kernel_id pass_kernel(const adcl__fused_gpu *pass, const char *name)
 {
-    return (adcl__kernel_id){ADCL__PROGRAM_FUSED_GPU, (int)pass->activation, name, NULL};
+    return (adcl__kernel_id){
+        .program = ADCL__PROGRAM_FUSED_GPU, .variant = (int)pass->activation, .name = name};
 }
 
 static adcl__kernel_id gradient_kernel(const char *name)
 {
-    return (adcl__kernel_id){ADCL__PROGRAM_FUSED_GPU_GRADIENTS, 0, name, NULL};
+    return (adcl__kernel_id){.program = ADCL__PROGRAM_FUSED_GPU_GRADIENTS, .name = name};
 }
 
 static const adcl__dropout_mask no_mask = {0, 0, 0, 1.0f};

@@ -10,8 +10,9 @@ enum { SECOND = 1, THIRD = 2, KEEPS = 4 };
 /* One program for each width. The widest, so that the order of sums is the device's alone. */
 static adcl__kernel_id kernel(const adcl_context *ctx, const char *name)
 {
-    return (adcl__kernel_id){ADCL__PROGRAM_LAYER_NORM, 0, name,
-                             adcl__width_option(adcl__widest_vector(ctx))};
+    return (adcl__kernel_id){.program = ADCL__PROGRAM_LAYER_NORM,
+                             .name = name,
+                             .options = adcl__width_option(adcl__widest_vector(ctx))};
 }
 
 /* Work-items of a group in cl/layer_norm_gpu.cl. */
@@ -24,8 +25,9 @@ static adcl_status launch(adcl_context *ctx, const char *of_items, const char *o
     if (!adcl__takes_groups(ctx))
         return adcl__launch(ctx, kernel(ctx, of_items), (adcl__range){.items = {rows, 1}}, arguments,
                             count);
-    return adcl__launch(ctx, (adcl__kernel_id){ADCL__PROGRAM_LAYER_NORM_GPU, 0, of_groups, NULL},
-                        (adcl__range){{rows * GROUP_ITEMS, 1}, {GROUP_ITEMS, 1}}, arguments, count);
+    return adcl__launch(
+        ctx, (adcl__kernel_id){.program = ADCL__PROGRAM_LAYER_NORM_GPU, .name = of_groups},
+        (adcl__range){{rows * GROUP_ITEMS, 1}, {GROUP_ITEMS, 1}}, arguments, count);
 }
 
 #define LAUNCH_PER_ROW(pass, rows, arguments)                                                      \

@@ -5,7 +5,7 @@
 
 static adcl__kernel_id kernel(const char *name)
 {
-    return (adcl__kernel_id){ADCL__PROGRAM_LOSS, 0, name, NULL};
+    return (adcl__kernel_id){.program = ADCL__PROGRAM_LOSS, .name = name};
 }
 
 /* Rows are cut into at most ADCL__LOSS_BLOCKS blocks: a function of N alone, so that the order of

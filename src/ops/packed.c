@@ -89,8 +89,10 @@ static adcl__range cut(const adcl_context *ctx, size_t rows, size_t outputs)
 
 static adcl__kernel_id kernel(const adcl_context *ctx, adcl_activation activation)
 {
-    return (adcl__kernel_id){ADCL__PROGRAM_PACKED, (int)activation, "adcl_packed_product",
-                             adcl__width_option(adcl__widest_vector(ctx))};
+    return (adcl__kernel_id){.program = ADCL__PROGRAM_PACKED,
+                             .variant = (int)activation,
+                             .name = "adcl_packed_product",
+                             .options = adcl__width_option(adcl__widest_vector(ctx))};
 }
 
 static adcl_status launch_groups(adcl_context *ctx, adcl_activation activation, size_t rows,
@@ -100,8 +102,10 @@ static adcl_status launch_groups(adcl_context *ctx, adcl_activation activation, 
     adcl__gpu_tile tile = many ? many_rows_tile : low_tile;
     char options[160];
     adcl__gpu_tile_options(tile, "-DADCL_WIDTH=4", options, sizeof options);
-    const adcl__kernel_id id = {ADCL__PROGRAM_PACKED_GPU, (int)activation, "adcl_packed_gpu_product",
-                                options};
+    const adcl__kernel_id id = {.program = ADCL__PROGRAM_PACKED_GPU,
+                                .variant = (int)activation,
+                                .name = "adcl_packed_gpu_product",
+                                .options = options};
     const adcl__range range = adcl__gpu_tile_range(tile, adcl__gpu_tile_count(tile, rows, outputs));
     return adcl__launch(ctx, id, range, arguments, count);
 }

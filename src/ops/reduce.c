@@ -22,12 +22,14 @@ adcl_status adcl__colsum(adcl_context *ctx, const adcl_tensor *x, float scale, c
     const adcl__argument first[] = {ADCL__TENSOR_ARGS(x), {sizeof(cl_mem), &scratch},
                                     ADCL__UINT_ARG(x->rows), ADCL__UINT_ARG(x->cols),
                                     ADCL__UINT_ARG(block_rows)};
-    ADCL_TRY(ADCL__LAUNCH(ctx, ((adcl__kernel_id){ADCL__PROGRAM_REDUCE, 0, "adcl_colsum_blocks", NULL}),
-                          ((adcl__range){.items = {x->cols, blocks}}), first));
+    ADCL_TRY(ADCL__LAUNCH(
+        ctx, ((adcl__kernel_id){.program = ADCL__PROGRAM_REDUCE, .name = "adcl_colsum_blocks"}),
+        ((adcl__range){.items = {x->cols, blocks}}), first));
     const adcl__argument second[] = {{sizeof(cl_mem), &scratch},
                                      ADCL__VECTOR_ARGS(sums),
                                      ADCL__UINT_ARG(blocks), ADCL__UINT_ARG(x->cols),
                                      ADCL__ARG(scale)};
-    return ADCL__LAUNCH(ctx, ((adcl__kernel_id){ADCL__PROGRAM_REDUCE, 0, "adcl_colsum_finish", NULL}),
-                        ((adcl__range){.items = {x->cols, 1}}), second);
+    return ADCL__LAUNCH(
+        ctx, ((adcl__kernel_id){.program = ADCL__PROGRAM_REDUCE, .name = "adcl_colsum_finish"}),
+        ((adcl__range){.items = {x->cols, 1}}), second);
 }

@@ -5,7 +5,12 @@
 
 static adcl__kernel_id kernel(const char *name)
 {
-    return (adcl__kernel_id){ADCL__PROGRAM_SEQUENCE, 0, name, NULL};
+    return (adcl__kernel_id){.program = ADCL__PROGRAM_SEQUENCE, .name = name};
+}
+
+static adcl__kernel_id gate_kernel(const char *name)
+{
+    return (adcl__kernel_id){.program = ADCL__PROGRAM_GATE, .name = name};
 }
 
 static adcl__range per_element(const adcl_tensor *tensor)
@@ -83,7 +88,7 @@ adcl_status adcl__scale_forward(adcl_context *ctx, const adcl_tensor *v, const a
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(v), ADCL__VECTOR_ARGS(scale), ADCL__UINT_ARG(scale->cols > 1),
         ADCL__TENSOR_ARGS(out), ADCL__UINT_ARG(v->rows), ADCL__UINT_ARG(v->cols)};
-    return ADCL__LAUNCH(ctx, kernel("adcl_scale_fwd"), per_element(out), arguments);
+    return ADCL__LAUNCH(ctx, gate_kernel("adcl_scale_fwd"), per_element(out), arguments);
 }
 
 adcl_status adcl__scale_gradient(adcl_context *ctx, const adcl_tensor *dout, const adcl_tensor *v,
@@ -94,11 +99,11 @@ adcl_status adcl__scale_gradient(adcl_context *ctx, const adcl_tensor *dout, con
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(dout), ADCL__TENSOR_ARGS(v), ADCL__VECTOR_ARGS(to),
         ADCL__UINT_ARG(v->rows), ADCL__UINT_ARG(v->cols), ADCL__UINT_ARG(channels)};
-    ADCL_TRY(ADCL__LAUNCH(ctx, kernel("adcl_product_sums"), each(v->cols), arguments));
+    ADCL_TRY(ADCL__LAUNCH(ctx, gate_kernel("adcl_product_sums"), each(v->cols), arguments));
     if (channels) return ADCL_OK;
     const adcl__argument total[] = {ADCL__VECTOR_ARGS(sums), ADCL__VECTOR_ARGS(gradient),
                                     ADCL__UINT_ARG(v->cols)};
-    return ADCL__LAUNCH(ctx, kernel("adcl_add_total"), each(1), total);
+    return ADCL__LAUNCH(ctx, gate_kernel("adcl_add_total"), each(1), total);
 }
 
 /* ---- gates ------------------------------------------------------------------------------------ */
@@ -109,7 +114,7 @@ adcl_status adcl__gate_apply(adcl_context *ctx, const adcl__gate *gate, const ad
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(u), ADCL__ARG(gate->gates->buffer), ADCL__ARG(s->of_token->buffer),
         ADCL__TENSOR_ARGS(out), ADCL__UINT_ARG(u->rows), ADCL__UINT_ARG(u->cols)};
-    return ADCL__LAUNCH(ctx, kernel("adcl_gate_apply"), per_element(out), arguments);
+    return ADCL__LAUNCH(ctx, gate_kernel("adcl_gate_apply"), per_element(out), arguments);
 }
 
 adcl_status adcl__gate_forward(adcl_context *ctx, const adcl__gate *gate, const adcl__sequences *s,
@@ -118,10 +123,10 @@ adcl_status adcl__gate_forward(adcl_context *ctx, const adcl__gate *gate, const 
     const adcl__argument tokens[] = {
         ADCL__TENSOR_ARGS(x), ADCL__TENSOR_ARGS(gate->kernel), ADCL__VECTOR_ARGS(gate->bias),
         ADCL__ARG(gate->tokens->buffer), ADCL__UINT_ARG(x->rows), ADCL__UINT_ARG(x->cols)};
-    ADCL_TRY(ADCL__LAUNCH(ctx, kernel("adcl_gate_tokens"), each(x->rows), tokens));
+    ADCL_TRY(ADCL__LAUNCH(ctx, gate_kernel("adcl_gate_tokens"), each(x->rows), tokens));
     const adcl__argument means[] = {ADCL__ARG(gate->tokens->buffer), ADCL__ARG(s->starts->buffer),
                                     ADCL__ARG(gate->gates->buffer), ADCL__UINT_ARG(s->count)};
-    ADCL_TRY(ADCL__LAUNCH(ctx, kernel("adcl_gate_means"), each(s->count), means));
+    ADCL_TRY(ADCL__LAUNCH(ctx, gate_kernel("adcl_gate_means"), each(s->count), means));
     return adcl__gate_apply(ctx, gate, s, u, out);
 }
 
@@ -134,17 +139,17 @@ adcl_status adcl__gate_backward(adcl_context *ctx, const adcl__gate *gate, const
         ADCL__TENSOR_ARGS(dout), ADCL__TENSOR_ARGS(u), ADCL__ARG(gate->tokens->buffer),
         ADCL__ARG(s->starts->buffer), ADCL__ARG(gate->dlogits->buffer), ADCL__UINT_ARG(s->count),
         ADCL__UINT_ARG(u->cols)};
-    ADCL_TRY(ADCL__LAUNCH(ctx, kernel("adcl_gate_bwd"), each(s->count), logits));
+    ADCL_TRY(ADCL__LAUNCH(ctx, gate_kernel("adcl_gate_bwd"), each(s->count), logits));
     if (kernel_gradient != NULL) {
         const adcl__argument gradients[] = {
             ADCL__ARG(gate->dlogits->buffer), ADCL__TENSOR_ARGS(x),
             ADCL__TENSOR_ARGS(kernel_gradient), ADCL__VECTOR_ARGS(bias_gradient),
             ADCL__UINT_ARG(x->rows), ADCL__UINT_ARG(x->cols)};
-        ADCL_TRY(ADCL__LAUNCH(ctx, kernel("adcl_gate_gradients"), each(x->cols), gradients));
+        ADCL_TRY(ADCL__LAUNCH(ctx, gate_kernel("adcl_gate_gradients"), each(x->cols), gradients));
     }
     if (dx == NULL) return ADCL_OK;
     const adcl__argument input[] = {
         ADCL__ARG(gate->dlogits->buffer), ADCL__TENSOR_ARGS(gate->kernel), ADCL__TENSOR_ARGS(dx),
         ADCL__UINT_ARG(dx->rows), ADCL__UINT_ARG(dx->cols)};
-    return ADCL__LAUNCH(ctx, kernel("adcl_gate_bwd_input"), per_element(dx), input);
+    return ADCL__LAUNCH(ctx, gate_kernel("adcl_gate_bwd_input"), per_element(dx), input);
 }

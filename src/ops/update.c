@@ -5,7 +5,7 @@
 
 static adcl__kernel_id kernel(const char *name)
 {
-    return (adcl__kernel_id){ADCL__PROGRAM_UPDATE, 0, name, NULL};
+    return (adcl__kernel_id){.program = ADCL__PROGRAM_UPDATE, .name = name};
 }
 
 /* ---- norm ------------------------------------------------------------------------------------ */

@@ -67,8 +67,11 @@ static adcl_status measure_fma(adcl_context *ctx, adcl_tensor *out, double *gflo
                                         ADCL__ARG(factor), ADCL__ARG(term)};
     size_t items = out->rows;
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
-        measurement m = {{ADCL__PROGRAM_PEAK, variants[i], "adcl_peak_fma", NULL}, arguments,
-                         sizeof arguments / sizeof arguments[0], items};
+        measurement m = {
+            {.program = ADCL__PROGRAM_PEAK, .variant = variants[i], .name = "adcl_peak_fma"},
+            arguments,
+            sizeof arguments / sizeof arguments[0],
+            items};
         double seconds;
         ADCL_TRY(best_seconds(ctx, &m, &seconds));
         double flops = 2.0 * steps * (variants[i] / 100) * (variants[i] % 100) * (double)items;
@@ -94,15 +97,22 @@ static adcl_status measure_copy(adcl_context *ctx, const adcl_tensor *source,
     cl_uint fours = (cl_uint)(bytes / 16), count = (cl_uint)(bytes / 64); /* of float4, of float16 */
     const adcl__argument side_by_side[] = {{sizeof(cl_mem), &source->buffer},
                                            {sizeof(cl_mem), &destination->buffer}, ADCL__ARG(fours)};
-    measurement m = {{ADCL__PROGRAM_PEAK, variants[0], "adcl_peak_copy_side_by_side", NULL},
-                     side_by_side, sizeof side_by_side / sizeof side_by_side[0], fours};
+    measurement m = {{.program = ADCL__PROGRAM_PEAK,
+                      .variant = variants[0],
+                      .name = "adcl_peak_copy_side_by_side"},
+                     side_by_side,
+                     sizeof side_by_side / sizeof side_by_side[0],
+                     fours};
     ADCL_TRY(rate_copy(ctx, &m, bytes, gbs));
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
         const adcl__argument arguments[] = {{sizeof(cl_mem), &source->buffer},
                                             {sizeof(cl_mem), &destination->buffer},
                                             ADCL__ARG(count), ADCL__ARG(runs[i])};
-        m = (measurement){{ADCL__PROGRAM_PEAK, variants[0], "adcl_peak_copy", NULL}, arguments,
-                          sizeof arguments / sizeof arguments[0], count / runs[i]};
+        m = (measurement){
+            {.program = ADCL__PROGRAM_PEAK, .variant = variants[0], .name = "adcl_peak_copy"},
+            arguments,
+            sizeof arguments / sizeof arguments[0],
+            count / runs[i]};
         ADCL_TRY(rate_copy(ctx, &m, bytes, gbs));
     }
     return ADCL_OK;

@@ -13,7 +13,7 @@
 struct adcl__program {
     adcl__program *next;
     adcl__program_id id;
-    int variant;
+    int variant, part;
     char *options; /* "" if none */
     cl_program program;
 };
@@ -46,6 +46,7 @@ static const struct {
     [ADCL__PROGRAM_FUSED_GPU_GRADIENTS] = {"fused_gpu_gradients.cl",
                                            {adcl__source_gpu_tile, ""},
                                            adcl__source_fused_gpu_gradients},
+    [ADCL__PROGRAM_GATE] = {"gate.cl", {"", ""}, adcl__source_gate},
     [ADCL__PROGRAM_LAYER_NORM] = {"layer_norm.cl", {adcl__source_activation_math, ""},
                                   adcl__source_layer_norm},
     [ADCL__PROGRAM_LAYER_NORM_GPU] = {"layer_norm_gpu.cl", {"", ""}, adcl__source_layer_norm_gpu},
@@ -56,6 +57,7 @@ static const struct {
                                   adcl__source_packed_gpu},
     [ADCL__PROGRAM_PEAK] = {"peak.cl", {"", ""}, adcl__source_peak},
     [ADCL__PROGRAM_REDUCE] = {"reduce.cl", {"", ""}, adcl__source_reduce},
+    [ADCL__PROGRAM_RESIDUAL] = {"residual.cl", {"", ""}, adcl__source_residual},
     [ADCL__PROGRAM_SEQUENCE] = {"sequence.cl", {"", ""}, adcl__source_sequence},
     [ADCL__PROGRAM_UPDATE] = {"update.cl", {"", ""}, adcl__source_update},
 };
@@ -103,8 +105,9 @@ static cl_int compile(const adcl__family *family, adcl__kernel_id id, bool own_d
     *out = clCreateProgramWithSource(family->context, sizeof text / sizeof text[0], text, NULL, &code);
     if (code != CL_SUCCESS) return code;
     adcl__text options = {0};
-    adcl__text_append(&options, "-cl-std=CL1.2 -w %s -DADCL_VARIANT=%d %s",
-                      own_declarations ? without_declarations : "", id.variant, options_of(id));
+    adcl__text_append(&options, "-cl-std=CL1.2 -w %s -DADCL_VARIANT=%d -DADCL_PART=%d %s",
+                      own_declarations ? without_declarations : "", id.variant, id.part,
+                      options_of(id));
     code = options.failed ? CL_OUT_OF_HOST_MEMORY
                           : clBuildProgram(*out, 1, &family->device, options.bytes, NULL, NULL);
     adcl__text_free(&options);
@@ -138,10 +141,10 @@ static adcl_status build(adcl_context *ctx, adcl__kernel_id id, cl_program *out)
     return ADCL_OK;
 }
 
-static bool same_program(const adcl__program *p, adcl__kernel_id id)
+static bool has_kernel(const adcl__program *p, adcl__kernel_id id)
 {
     return p->id == id.program && p->variant == id.variant &&
-           strcmp(p->options, options_of(id)) == 0;
+           (p->part == id.part || p->part == 0) && strcmp(p->options, options_of(id)) == 0;
 }
 
 /* The family's program, built if need be. Called with the family's mutex held: two threads that
@@ -150,7 +153,7 @@ static adcl_status find_program(adcl_context *ctx, adcl__kernel_id id, adcl__pro
 {
     adcl__family *family = ctx->family;
     for (adcl__program *p = family->programs; p != NULL; p = p->next)
-        if (same_program(p, id)) {
+        if (has_kernel(p, id)) {
             *out = p;
             return ADCL_OK;
         }
@@ -169,7 +172,7 @@ static adcl_status find_program(adcl_context *ctx, adcl__kernel_id id, adcl__pro
         return status;
     }
     memcpy(options, options_of(id), length + 1);
-    *entry = (adcl__program){family->programs, id.program, id.variant, options, program};
+    *entry = (adcl__program){family->programs, id.program, id.variant, id.part, options, program};
     family->programs = entry;
     *out = entry;
     return ADCL_OK;
@@ -215,7 +218,7 @@ static adcl_status create_kernel(adcl_context *ctx, adcl__kernel_id id, adcl__ke
 static adcl_status find_kernel(adcl_context *ctx, adcl__kernel_id id, adcl__kernel **out)
 {
     for (adcl__kernel *k = ctx->kernels; k != NULL; k = k->next)
-        if (k->id.program == id.program && k->id.variant == id.variant &&
+        if (k->id.program == id.program && k->id.variant == id.variant && k->id.part == id.part &&
             strcmp(k->id.name, id.name) == 0 && strcmp(k->id.options, options_of(id)) == 0) {
             *out = k;
             return ADCL_OK;

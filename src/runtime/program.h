@@ -18,6 +18,7 @@ typedef enum adcl__program_id {
     ADCL__PROGRAM_FUSED_CPU,
     ADCL__PROGRAM_FUSED_GPU,
     ADCL__PROGRAM_FUSED_GPU_GRADIENTS,
+    ADCL__PROGRAM_GATE,
     ADCL__PROGRAM_LAYER_NORM,
     ADCL__PROGRAM_LAYER_NORM_GPU,
     ADCL__PROGRAM_LOSS,
@@ -25,6 +26,7 @@ typedef enum adcl__program_id {
     ADCL__PROGRAM_PACKED_GPU,
     ADCL__PROGRAM_PEAK,
     ADCL__PROGRAM_REDUCE,
+    ADCL__PROGRAM_RESIDUAL,
     ADCL__PROGRAM_SEQUENCE,
     ADCL__PROGRAM_UPDATE
 } adcl__program_id;
@@ -34,6 +36,7 @@ typedef struct adcl__kernel_id {
     int variant;         /* -DADCL_VARIANT of the program */
     const char *name;    /* a string literal */
     const char *options; /* more for the compiler, copied where kept; NULL: none */
+    int part;            /* -DADCL_PART: which of the file's kernels this program has; 0: all */
 } adcl__kernel_id;
 
 typedef struct adcl__argument {

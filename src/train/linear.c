@@ -97,8 +97,10 @@ static adcl_status initialise(adcl_context *ctx, adcl_linear *l, uint64_t seed)
 
 static adcl_status make_fused_scratch(adcl_context *ctx, adcl_linear *l)
 {
-    l->to_outputs = adcl__fused_cpu_describe(ctx, ADCL_ACTIVATION_LINEAR, l->output_size, 0);
-    l->to_inputs = adcl__fused_cpu_describe(ctx, ADCL_ACTIVATION_LINEAR, l->input_size, 0);
+    l->to_outputs = adcl__fused_cpu_describe(ctx, ADCL_ACTIVATION_LINEAR, l->output_size, 0, false,
+                                             ADCL__FUSED_PRODUCTS);
+    l->to_inputs = adcl__fused_cpu_describe(ctx, ADCL_ACTIVATION_LINEAR, l->input_size, 0, false,
+                                            ADCL__FUSED_PRODUCTS);
     size_t packed = adcl__fused_cpu_packed(&l->to_inputs, l->output_size, l->input_size);
     size_t rooms = adcl__fused_cpu_rooms(&l->to_outputs, l->max_rows);
     ADCL_TRY(adcl_tensor_create(&l->kernel_t, ctx, ADCL_F32, 1, packed));
