@@ -65,15 +65,16 @@ static fixture fixture_create(adcl_mode mode)
     return fixture_create_with(&params, mode);
 }
 
-/* A fixture in training whose workspace has the engine, and serves `rows` rows. */
-static fixture fixture_create_for(adcl_engine engine, const adcl_adapter_params *params, size_t rows)
+/* A fixture whose workspace has the engine, and serves `rows` rows. */
+static fixture fixture_create_for(adcl_engine engine, const adcl_adapter_params *params,
+                                  size_t rows, adcl_mode mode)
 {
     adcl_context_params of_context = ADCL_CONTEXT_PARAMS_INIT;
     of_context.engine = engine;
     fixture b = {.ctx = adcl_test_context_create_with(&of_context)};
     b.ctx->family->info.compute_units = 2; /* so that launches are as many on every machine */
     b.adapter = adcl_test_adapter_create(b.ctx, params);
-    b.workspace = adcl_test_workspace_create(b.ctx, b.adapter, rows, ADCL_TRAINING);
+    b.workspace = adcl_test_workspace_create(b.ctx, b.adapter, rows, mode);
     b.x = numbers_tensor(b.ctx, 1, rows, D);
     b.y = adcl_test_tensor_create(b.ctx, rows, D, NULL);
     b.dy = numbers_tensor(b.ctx, 2, rows, D);
@@ -176,7 +177,7 @@ Test(workspace_bytes, are_what_creating_takes, .timeout = 300)
 }
 
 /* Inference has h in z's place; training keeps z, h and dz. fused on a CPU pads rows to 16 floats, and has both
- * kernels transposed, in panels of 8 floats for an R of 7; elsewhere so few rows make one block, whose sums need
+ * kernels packed, in training transposed, in panels of 8 floats for an R of 7; elsewhere so few rows make one block, whose sums need
  * no scratch. gemm has 256 partial sums of D columns; with its own parameters CLBlast copies no operands of
  * products as small as these. */
 Test(workspace_bytes, are_no_more_than_a_pass_needs)
@@ -198,7 +199,8 @@ Test(workspace_bytes, are_no_more_than_a_pass_needs)
     cr_expect_eq(bytes, floats * sizeof(float));
     params.mode = ADCL_INFERENCE;
     ADCL_TEST_OK(b.ctx, adcl_workspace_bytes(b.ctx, b.adapter, &params, &bytes));
-    cr_expect_eq(bytes, MAX_ROWS * (on_cpu ? 16 : R) * sizeof(float));
+    floats = on_cpu ? MAX_ROWS * 16 + D * 8 + R * 40 : MAX_ROWS * R;
+    cr_expect_eq(bytes, floats * sizeof(float));
     params.engine = ADCL_ENGINE_REFERENCE;
     ADCL_TEST_OK(b.ctx, adcl_workspace_bytes(b.ctx, b.adapter, &params, &bytes));
     cr_expect_eq(bytes, 0); /* all of it is host memory */
@@ -399,7 +401,7 @@ static void check_launches(const launches *expected)
     adcl_adapter_params params = adapter_params();
     params.dropout = expected->drops ? 0.5f : 0.0f;
     params.parallel = expected->parallel;
-    fixture b = fixture_create_for(expected->engine, &params, expected->rows);
+    fixture b = fixture_create_for(expected->engine, &params, expected->rows, ADCL_TRAINING);
     if (expected->engine == ADCL_ENGINE_FUSED && !adcl_test_has_cpu_plan(b.ctx)) {
         fixture_destroy(&b); /* what the other plan launches is in test_fused_gpu.c */
         return;
@@ -434,7 +436,7 @@ Test(workspace_counters, build_nothing_for_another_number_of_rows, .timeout = 30
     static const size_t row_counts[] = {1, 2, 5, 30, 64, 65, MANY};
     adcl_adapter_params params = adapter_params();
     for (size_t e = 0; e < DEVICE_ENGINE_COUNT; e++) {
-        fixture b = fixture_create_for(device_engines[e], &params, MANY);
+        fixture b = fixture_create_for(device_engines[e], &params, MANY, ADCL_TRAINING);
         adcl_counters before = adcl_context_counters(b.ctx);
         for (size_t i = 0; i < sizeof row_counts / sizeof row_counts[0]; i++) {
             fixture part = b;
@@ -679,6 +681,69 @@ Test(pass_overlap, in_inference_y_is_x_or_lies_apart)
                     adcl_adapter_forward(b.ctx, b.adapter, b.workspace, s.low, s.high));
     shifted_destroy(&s);
     fixture_destroy(&b);
+}
+
+/* ---- packed kernels -------------------------------------------------------------------------- */
+
+static fixture inference_fixture(size_t rows)
+{
+    adcl_adapter_params params = adapter_params();
+    return fixture_create_for(ADCL_ENGINE_FUSED, &params, rows, ADCL_INFERENCE);
+}
+
+static const size_t packed_rows[] = {5, 100, 300};
+enum { PACKED_ROWS_COUNT = sizeof packed_rows / sizeof packed_rows[0] };
+
+Test(packed_kernels, are_packed_once_while_nobody_else_has_the_parameters, .timeout = 300)
+{
+    static const unsigned once[] = {2, 1, 1}, anew[] = {2, 1, 2}; /* launches */
+    for (size_t i = 0; i < PACKED_ROWS_COUNT; i++) {
+        fixture b = inference_fixture(packed_rows[i]);
+        for (int pass = 0; adcl_test_has_cpu_plan(b.ctx) && pass < 4; pass++) {
+            if (pass == 2) adcl_adapter_parameter(b.adapter, ADCL_DOWN_BIAS);
+            adcl_counters before = adcl_context_counters(b.ctx);
+            ADCL_TEST_OK(b.ctx, forward(&b));
+            cr_expect_eq(launches_since(b.ctx, before), pass < 2 ? once[i] : anew[i]);
+        }
+        fixture_destroy(&b);
+    }
+}
+
+/* With w_up and b_up zero an adapter is the identity. */
+Test(packed_kernels, are_not_kept_when_parameters_change, .timeout = 300)
+{
+    static const adcl_adapter_slot slots[] = {ADCL_UP_KERNEL, ADCL_UP_BIAS};
+    for (size_t i = 0; i < PACKED_ROWS_COUNT; i++) {
+        fixture b = inference_fixture(packed_rows[i]);
+        for (size_t k = 0; k < 2; k++)
+            ADCL_TEST_OK(
+                b.ctx, adcl_tensor_fill(b.ctx, adcl_adapter_parameter(b.adapter, slots[k]), 0.0f));
+        ADCL_TEST_OK(b.ctx, forward(&b));
+        cr_expect(same_bits(b.ctx, b.y, b.x));
+        fixture_destroy(&b);
+    }
+}
+
+/* Two adapters in turn, and one that may lie where another one was. */
+Test(packed_kernels, are_those_of_the_adapter_of_the_pass, .timeout = 300)
+{
+    adcl_adapter_params params = adapter_params();
+    for (size_t i = 0; i < PACKED_ROWS_COUNT; i++) {
+        fixture b = inference_fixture(packed_rows[i]);
+        for (uint64_t seed = 1; seed < 4; seed++) {
+            params.seed = seed;
+            adcl_adapter *other = adcl_test_adapter_create(b.ctx, &params);
+            adcl_workspace *own =
+                adcl_test_workspace_create(b.ctx, other, packed_rows[i], ADCL_INFERENCE);
+            ADCL_TEST_OK(b.ctx, adcl_adapter_forward(b.ctx, other, b.workspace, b.x, b.dx));
+            ADCL_TEST_OK(b.ctx, adcl_adapter_forward(b.ctx, other, own, b.x, b.dy));
+            cr_expect(same_bits(b.ctx, b.dx, b.dy));
+            if (seed < 3) ADCL_TEST_OK(b.ctx, forward(&b));
+            adcl_workspace_destroy(&own);
+            adcl_adapter_destroy(&other);
+        }
+        fixture_destroy(&b);
+    }
 }
 
 /* ---- contexts -------------------------------------------------------------------------------- */

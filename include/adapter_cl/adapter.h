@@ -112,7 +112,9 @@ ADCL_API size_t adcl_adapter_output_size(const adcl_adapter *adapter);
 ADCL_API size_t adcl_adapter_parameter_count(const adcl_adapter *adapter);
 
 /* A parameter, or its gradient: owned by the adapter, valid while it lives, to be read, written and
- * mapped like any tensor. The gradient is NULL where none is kept. NULL for a slot out of range. */
+ * mapped like any tensor. The gradient is NULL where none is kept. NULL for a slot out of range.
+ * Who has a parameter may change it, so from then on inference packs the kernels anew for each
+ * pass, where else it does once: do not ask for it without need. */
 ADCL_API adcl_tensor *adcl_adapter_parameter(const adcl_adapter *adapter, adcl_adapter_slot slot);
 ADCL_API adcl_tensor *adcl_adapter_gradient(const adcl_adapter *adapter, adcl_adapter_slot slot);
 /* "down.kernel", "down.bias", "up.kernel", "up.bias": the ending of the key in files

@@ -102,8 +102,10 @@ static adcl_status complete_params(adcl_context *ctx, const adcl_adapter_params 
 
 static adcl_adapter *allocate(const adcl_adapter_params *p)
 {
+    static atomic_uint_fast64_t made;
     adcl_adapter *a = calloc(1, sizeof *a);
     if (a == NULL) return NULL;
+    a->id = ++made;
     a->name = adcl__string_copy(p->name);
     a->hidden_size = p->hidden_size;
     a->bottleneck_size = p->bottleneck_size;
@@ -112,7 +114,8 @@ static adcl_adapter *allocate(const adcl_adapter_params *p)
     a->dropout = p->dropout;
     a->parallel = p->parallel != 0;
     a->frozen = p->frozen != 0;
-    if (a->name == NULL) adcl_adapter_destroy(&a);
+    a->handed_out = calloc(1, sizeof *a->handed_out);
+    if (a->name == NULL || a->handed_out == NULL) adcl_adapter_destroy(&a);
     return a;
 }
 
@@ -234,6 +237,7 @@ adcl_status adcl_adapter_block(adcl_adapter **out, adcl_context *ctx,
     adcl_adapter *a = allocate(&p);
     if (a == NULL) return no_memory(ctx);
     a->borrowed = true;
+    *a->handed_out = true;
     a->frozen = a->frozen || gradients == NULL;
     adcl_status status = ADCL_OK;
     for (int i = 0; i < ADCL_ADAPTER_SLOT_COUNT && status == ADCL_OK; i++) {
@@ -258,6 +262,7 @@ void adcl_adapter_destroy(adcl_adapter **adapter)
     destroy_tensors(a->values);
     destroy_tensors(a->gradients);
     adcl_tensor_destroy(&a->gradient_storage);
+    free(a->handed_out);
     free(a->name);
     free(a);
     *adapter = NULL;
@@ -321,6 +326,7 @@ size_t adcl_adapter_parameter_count(const adcl_adapter *adapter)
 adcl_tensor *adcl_adapter_parameter(const adcl_adapter *adapter, adcl_adapter_slot slot)
 {
     if (adapter == NULL || (unsigned)slot >= ADCL_ADAPTER_SLOT_COUNT) return NULL;
+    *adapter->handed_out = true;
     return adapter->values[slot];
 }
 

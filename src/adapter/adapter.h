@@ -7,7 +7,10 @@
 
 #include <adapter_cl/adapter.h>
 
+#include <stdatomic.h>
+
 struct adcl_adapter {
+    uint64_t id; /* no other adapter of this process has it, not even after this one's end */
     char *name;
     size_t hidden_size;     /* D */
     size_t bottleneck_size; /* R */
@@ -17,6 +20,8 @@ struct adcl_adapter {
     bool parallel;
     bool frozen;
     bool borrowed; /* made by adcl_adapter_block: gradients are never allocated here */
+    atomic_bool *handed_out; /* others have the values and may write them at any time; a pointer,
+                              * for who hands them out has a const adapter */
     adcl_tensor *values[ADCL_ADAPTER_SLOT_COUNT];
     adcl_tensor *gradients[ADCL_ADAPTER_SLOT_COUNT]; /* NULL where not wanted */
     adcl_tensor *gradient_storage; /* (1, parameter count): all own gradients in one; else NULL */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* engine_fused_cpu.c – whole passes in one to four launches of cl/fused_cpu.cl.
  *
- *   forward    many rows: pack the kernels                w_down_packed, w_up_packed; w_up_t, w_down_t in training
+ *   forward    inference, once: pack the kernels          w_down_packed, w_up_packed
+ *              training, many rows: both ways             and w_up_t, w_down_t
  *              one launch, two for few rows               z, h
  *   backward   few rows: pack their transposes            w_up_t, w_down_t
  *              dz (and dx)                                dz, du under dropout
  *              gradients                                  into the adapter's
  *              dx, if it takes dy's place or rows are few
  *
- * Nothing is kept from one pair of passes to the next, so parameters may change between them at any time. */
+ * Parameters that have been handed out may change between passes at any time: of these nothing is
+ * kept. */
 #include "adapter/engine.h"
 
 #include "ops/fused_cpu.h"
@@ -21,7 +23,9 @@ typedef struct fused_state {
     adcl_tensor *h;  /* (max_rows, W); NULL in inference, where h takes z's place */
     adcl_tensor *dz; /* (max_rows, R); training */
     adcl_tensor *du; /* (max_rows, D); with dropout */
-    adcl_tensor *w_down_packed, *w_up_packed; /* of (D, R), (W, D); where rows are many */
+    adcl_tensor *w_down_packed, *w_up_packed; /* of (D, R), (W, D); inference, and where rows are many */
+    uint64_t packed_of;                       /* the adapter whose kernels these still are; 0: none's */
+    uint64_t last;                            /* that of the last forward, if its kernels may be kept */
     adcl_tensor *w_up_t, *w_down_t;           /* of (D, W), (R, D); training */
     adcl_tensor *rooms;                       /* training, where rows are many */
 } fused_state;
@@ -45,15 +49,15 @@ static adcl__fused_cpu program_of(const adcl_context *ctx, const adcl_workspace 
 static fused_sizes sizes_of(const adcl__fused_cpu *program, const adcl_workspace *ws)
 {
     bool training = ws->mode == ADCL_TRAINING, one_column = ws->width != ws->bottleneck_size;
-    bool many = adcl__fused_cpu_packs(program, ws->max_rows);
+    bool packs = !training || adcl__fused_cpu_packs(program, ws->max_rows);
     size_t hidden = ws->hidden_size, bottleneck = ws->bottleneck_size, width = ws->width;
     return (fused_sizes){
         .z = adcl__fused_cpu_padded(bottleneck),
         .h = training || one_column ? adcl__fused_cpu_padded(width) : 0,
         .dz = training ? adcl__fused_cpu_padded(bottleneck) : 0,
         .du = adcl__workspace_drops(ws) ? hidden : 0,
-        .w_down_packed = many ? adcl__fused_cpu_packed(program, hidden, bottleneck) : 0,
-        .w_up_packed = many ? adcl__fused_cpu_packed(program, width, hidden) : 0,
+        .w_down_packed = packs ? adcl__fused_cpu_packed(program, hidden, bottleneck) : 0,
+        .w_up_packed = packs ? adcl__fused_cpu_packed(program, width, hidden) : 0,
         .w_up_t = training ? adcl__fused_cpu_packed(program, hidden, width) : 0,
         .w_down_t = training ? adcl__fused_cpu_packed(program, bottleneck, hidden) : 0,
         .rooms = training ? adcl__fused_cpu_rooms(program, ws->max_rows) : 0,
@@ -128,15 +132,25 @@ static adcl__fused_pass pass_of(const adcl_adapter *a, const adcl_workspace *ws)
     };
 }
 
+/* Kernels that nobody can change are packed when an adapter comes for the second time in a row, and kept; others where
+ * rows are so many that it pays for one pass. */
 static adcl_status fused_forward(adcl_context *ctx, const adcl_adapter *a, adcl_workspace *ws,
                                  const adcl_tensor *x, adcl_tensor *y)
 {
-    const fused_state *s = ws->state;
+    fused_state *s = ws->state;
     adcl__fused_pass pass = pass_of(a, ws);
-    if (adcl__fused_cpu_packs(pass.program, x->rows)) {
+    const bool training = ws->mode == ADCL_TRAINING;
+    const uint64_t kept = training || *a->handed_out ? 0 : a->id;
+    const bool again = kept != 0 && kept == s->last, packed = kept != 0 && kept == s->packed_of;
+    s->last = kept;
+    if (packed || again || adcl__fused_cpu_packs(&s->program, x->rows)) {
         pass.w_down_packed = s->w_down_packed;
         pass.w_up_packed = s->w_up_packed;
-        ADCL_TRY(adcl__fused_cpu_pack(ctx, &pass, true, ws->mode == ADCL_TRAINING));
+    }
+    if (!packed && pass.w_down_packed != NULL) {
+        s->packed_of = 0;
+        ADCL_TRY(adcl__fused_cpu_pack(ctx, &pass, true, training));
+        s->packed_of = kept;
     }
     return adcl__fused_cpu_forward(ctx, &pass, x, y);
 }

@@ -3,6 +3,7 @@
  * adapter must be whole: what is not understood would be lost when the file is written again. */
 #include <adapter_cl/adapter_file.h>
 
+#include "adapter/adapter.h"
 #include "base/text.h"
 #include "io/adapter_key.h"
 #include "io/adapter_metadata.h"
@@ -365,7 +366,7 @@ static adcl_status upload(adcl_context *ctx, adcl_adapter *adapter,
                           const adcl_adapter_file_info *info)
 {
     for (int slot = 0; slot < ADCL_ADAPTER_SLOT_COUNT; slot++) {
-        adcl_tensor *tensor = adcl_adapter_parameter(adapter, (adcl_adapter_slot)slot);
+        adcl_tensor *tensor = adapter->values[slot];
         size_t count = adcl_tensor_rows(tensor) * adcl_tensor_cols(tensor);
         ADCL_TRY(adcl_tensor_write(ctx, tensor, info->values[slot], count * sizeof(float)));
     }

@@ -2,6 +2,7 @@
 /* adapter_file_save.c – writing native adapter files. */
 #include <adapter_cl/adapter_file.h>
 
+#include "adapter/adapter.h"
 #include "io/adapter_key.h"
 #include "io/adapter_metadata.h"
 #include "io/describe.h"
@@ -103,7 +104,7 @@ static void name_parameters(adcl_named_tensor *named, adcl__adapter_key *keys,
         const adcl_adapter *adapter = adapters[i / ADCL_ADAPTER_SLOT_COUNT];
         adcl_adapter_slot slot = (adcl_adapter_slot)(i % ADCL_ADAPTER_SLOT_COUNT);
         keys[i] = adcl__adapter_tensor_key(adcl_adapter_name(adapter), slot);
-        named[i] = (adcl_named_tensor){keys[i].text, adcl_adapter_parameter(adapter, slot)};
+        named[i] = (adcl_named_tensor){keys[i].text, adapter->values[slot]};
     }
 }
 

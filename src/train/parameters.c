@@ -182,6 +182,7 @@ adcl_status adcl_parameters_add_adapter(adcl_context *ctx, adcl_parameters *set,
                           "parameters: expected a set and an adapter, got NULL");
     size_t count = set->count;
     ADCL_TRY(note_adapter(ctx, set, adapter));
+    *adapter->handed_out = true;
     adcl_status status = ADCL_OK;
     for (int i = 0; i < ADCL_ADAPTER_SLOT_COUNT && status == ADCL_OK; i++) {
         adcl_tensor *gradient = adcl__adapter_wanted_gradient(adapter, order[i].slot);
