@@ -733,18 +733,29 @@ ADCL_INLINE void adcl_fetch_piece(global const float *piece, ulong stride, uint 
     }
 }
 
-/* Rows [first, last) and columns [col, after) of a gradient += scale·aᵀ·b over `depth` rows, number
- * by number. */
+#define ADCL_FEW_DEPTH 4 /* rows; with so few a tile is written sooner than its numbers are cleared and put away */
+
+/* Rows [first, last) and columns [col, after) of a gradient += scale·aᵀ·b over `depth` rows, row by row: where tiles are
+ * too deep, or too high. */
 ADCL_APART void adcl_small_gradient(global const float *a, ulong a_stride, global const float *b,
                                     ulong b_stride, uint depth, uint first, uint last, uint col,
                                     uint after, const adcl_gradient *gradient)
 {
-    for (uint i = first; i < last; i++)
-        for (uint c = col; c < after; c++) {
+    for (uint i = first; i < last; i++) {
+        global float *row = gradient->values + i * gradient->stride;
+        uint c = col;
+        for (; c + ADCL_WIDTH <= after; c += ADCL_WIDTH) {
+            REAL sum = 0.0f;
+            for (uint k = 0; k < depth; k++)
+                sum += a[k * a_stride + i] * ADCL_LOAD(b + k * b_stride + c);
+            ADCL_STORE(ADCL_LOAD(row + c) + gradient->scale * sum, row + c);
+        }
+        for (; c < after; c++) {
             float sum = 0.0f;
             for (uint k = 0; k < depth; k++) sum += a[k * a_stride + i] * b[k * b_stride + c];
-            gradient->values[i * gradient->stride + c] += gradient->scale * sum;
+            row[c] += gradient->scale * sum;
         }
+    }
 }
 
 /* Where a tile's window of columns begins that is to end before column `last`, of at least ROWS. */
@@ -762,7 +773,7 @@ ADCL_INLINE void adcl_down_gradient(global const float *x, ulong x_stride, globa
 {
     adcl_factors f = {.b = dz, .b_stride = z_stride, .b_panel = ADCL_PANEL_COLS, .depth = depth};
     const uint panels = (bottleneck + ADCL_PANEL_COLS - 1) / ADCL_PANEL_COLS;
-    if (last < ADCL_ROWS) {
+    if (last < ADCL_ROWS || depth <= ADCL_FEW_DEPTH) {
         adcl_small_gradient(x, x_stride, dz, z_stride, depth, first, last, 0, bottleneck, w_down);
         return;
     }
@@ -796,7 +807,7 @@ ADCL_INLINE void adcl_up_gradient(global const float *h, ulong h_stride, global 
                                   uint first, uint last, uint hidden, const adcl_gradient *w_up,
                                   global float *room)
 {
-    if (r_last < ADCL_ROWS) {
+    if (r_last < ADCL_ROWS || depth <= ADCL_FEW_DEPTH) {
         adcl_small_gradient(h, h_stride, du, du_stride, depth, r_first, r_last, first, last, w_up);
         return;
     }

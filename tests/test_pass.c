@@ -460,6 +460,23 @@ Test(adapter_pass, of_engine_fused_agrees_with_the_reference_for_large_sizes, .t
     check_large(ADCL_ENGINE_FUSED);
 }
 
+/* As on devices of other vectors; with dropout, and last panels of each kind. */
+Test(adapter_pass, of_engine_fused_agrees_with_the_reference_for_vectors_of_any_width, .timeout = 600)
+{
+    static const unsigned widths[] = {4, 8, 16};
+    static const size_t sizes[][3] = {{70, 152, 24}, {13, 77, 33}, {3, 96, 40}};
+    adcl_context *ctx = adcl_test_context_create();
+    claim_units(ctx, 2);
+    for (size_t w = 0; w < sizeof widths / sizeof widths[0]; w++)
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            setup s = mix(4 * i + 2, sizes[i][0], sizes[i][1], sizes[i][2]);
+            s.engine = ADCL_ENGINE_FUSED;
+            ctx->family->vector_width = widths[w];
+            check_setup(ctx, &s);
+        }
+    adcl_context_destroy(&ctx);
+}
+
 /* A row's bits are the same alone as in batches of any size: passes that are cut in other ways for few
  * rows than for many keep one order of every sum. */
 Test(adapter_pass, of_engine_fused_gives_a_row_the_same_bits_in_every_batch, .timeout = 300)
