@@ -99,9 +99,10 @@ ADCL_INLINE int adcl_half_start(adcl_panel p)
 }
 
 /* What is multiplied. Rows of A are two halves of a tile: the first begins at a[0], the second at a[1],
- * and their rows lie a_row apart; a row's elements lie a_step apart. Where there are fewer rows than the
+ * and their rows lie a_row apart; a row's elements lie side by side. Where there are fewer rows than the
  * tile has, the halves overlap, and with one or two rows a_row is 0: so every tile reads rows that are
- * there, without a test or a pointer for each of them. B's rows begin at the panel's first column. */
+ * there, without a test or a pointer for each of them. Transposed, A is a window of columns: it begins at a[0],
+ * a row's numbers lie side by side, and the next row a_step behind it. B's rows begin at the panel's first column. */
 typedef struct adcl_factors {
     global const float *a[2];
     ulong a_row, a_step;
@@ -139,8 +140,8 @@ ADCL_INLINE void adcl_multiply_step(uint rows, adcl_panel p, global const float 
 
 #define ADCL_STEPS 4 /* of k, written out one behind the other: a loop's own work is a tenth of a step's */
 
-/* tile += A·B for `rows` rows and one panel. A's elements lie a_row apart in a column and a_step in a row: as the
- * factors say, or constants, which registers need not hold. fetches: see adcl_factors. */
+/* tile += A·B for `rows` rows and one panel. A's numbers for one k lie a_row apart, those of the next k a_step behind
+ * them: as the factors say, or constants, which registers need not hold. fetches: `next` is asked for. */
 ADCL_INLINE void adcl_multiply_steps(uint rows, adcl_panel p, global const float *a0,
                                      global const float *a1, ulong a_row, ulong a_step, bool fetches,
                                      const adcl_factors *f, adcl_tile *tile)
@@ -162,7 +163,7 @@ ADCL_INLINE void adcl_multiply_steps(uint rows, adcl_panel p, global const float
         adcl_multiply_step(rows, p, a0, a1, a_row, b, tile);
 }
 
-/* A's rows lie one behind the other: a_step is 1. */
+/* A as it is: a_step is 1. */
 ADCL_INLINE void adcl_multiply_rows(uint rows, adcl_panel p, bool fetches, const adcl_factors *f,
                                     adcl_tile *tile)
 {
@@ -177,7 +178,7 @@ ADCL_INLINE void adcl_multiply(uint rows, adcl_panel p, const adcl_factors *f, a
     adcl_multiply_rows(rows, p, false, f, tile);
 }
 
-/* A's columns do: a_row is 1, and a[1] is not read. */
+/* A transposed: a_row is 1. */
 ADCL_INLINE void adcl_multiply_transposed(uint rows, adcl_panel p, const adcl_factors *f,
                                           adcl_tile *tile)
 {

@@ -26,7 +26,7 @@ needs() # FILE: the files that come before it
 {
     case $1 in
     cl/activation.cl) echo common activation_math ;;
-    cl/fused_cpu.cl) echo common activation_math cpu_tile ;;
+    cl/fused_cpu.cl) echo common activation_math cpu_tile cpu_output ;;
     cl/fused_gpu.cl) echo common activation_math gpu_tile ;;
     cl/fused_gpu_gradients.cl) echo common gpu_tile ;;
     cl/packed.cl) echo common activation_math cpu_tile ;;
@@ -78,7 +78,7 @@ tiles() # FILE: the tiles of the GPU plan that are in it, as options
 programs() # lines of FILE VARIANT OPTION…
 {
     for file in cl/*.cl; do
-        case $file in cl/attention*.cl | cl/builtins.cl | cl/common.cl | cl/activation_math.cl | cl/cpu_tile.cl | cl/gpu_tile.cl | cl/packed_gpu.cl) continue ;; esac
+        case $file in cl/attention*.cl | cl/builtins.cl | cl/common.cl | cl/activation_math.cl | cl/cpu_output.cl | cl/cpu_tile.cl | cl/gpu_tile.cl | cl/packed_gpu.cl) continue ;; esac
         for variant in $(variants "$file"); do echo "$file $variant"; done
     done
     for width in 1 4 8 16; do

@@ -20,16 +20,17 @@ struct adcl__program {
 
 struct adcl__kernel {
     adcl__kernel *next;
-    adcl__kernel_id id; /* its options are the program's */
+    const adcl__program *program;
+    const char *name;
     cl_kernel kernel;
 };
 
 static const struct {
     const char *name;
-    const char *needs[2]; /* come between common.cl and it */
+    const char *needs[3]; /* come between common.cl and it; NULL behind the last */
     const char *source;
 } sources[] = {
-    [ADCL__PROGRAM_ACTIVATION] = {"activation.cl", {adcl__source_activation_math, ""},
+    [ADCL__PROGRAM_ACTIVATION] = {"activation.cl", {adcl__source_activation_math},
                                   adcl__source_activation},
     [ADCL__PROGRAM_ATTENTION] = {"attention.cl",
                                  {adcl__source_activation_math, adcl__source_attention_dropout},
@@ -37,29 +38,31 @@ static const struct {
     [ADCL__PROGRAM_ATTENTION_GPU] = {"attention_gpu.cl",
                                      {adcl__source_activation_math, adcl__source_attention_dropout},
                                      adcl__source_attention_gpu},
-    [ADCL__PROGRAM_ELEMENTWISE] = {"elementwise.cl", {"", ""}, adcl__source_elementwise},
-    [ADCL__PROGRAM_FUSED_CPU] = {"fused_cpu.cl", {adcl__source_activation_math, adcl__source_cpu_tile},
-                                 adcl__source_fused_cpu},
+    [ADCL__PROGRAM_ELEMENTWISE] = {"elementwise.cl", {NULL}, adcl__source_elementwise},
+    [ADCL__PROGRAM_FUSED_CPU] =
+        {"fused_cpu.cl",
+         {adcl__source_activation_math, adcl__source_cpu_tile, adcl__source_cpu_output},
+         adcl__source_fused_cpu},
     [ADCL__PROGRAM_FUSED_GPU] = {"fused_gpu.cl",
                                  {adcl__source_activation_math, adcl__source_gpu_tile},
                                  adcl__source_fused_gpu},
     [ADCL__PROGRAM_FUSED_GPU_GRADIENTS] = {"fused_gpu_gradients.cl",
-                                           {adcl__source_gpu_tile, ""},
+                                           {adcl__source_gpu_tile},
                                            adcl__source_fused_gpu_gradients},
-    [ADCL__PROGRAM_GATE] = {"gate.cl", {"", ""}, adcl__source_gate},
-    [ADCL__PROGRAM_LAYER_NORM] = {"layer_norm.cl", {adcl__source_activation_math, ""},
+    [ADCL__PROGRAM_GATE] = {"gate.cl", {NULL}, adcl__source_gate},
+    [ADCL__PROGRAM_LAYER_NORM] = {"layer_norm.cl", {adcl__source_activation_math},
                                   adcl__source_layer_norm},
-    [ADCL__PROGRAM_LAYER_NORM_GPU] = {"layer_norm_gpu.cl", {"", ""}, adcl__source_layer_norm_gpu},
-    [ADCL__PROGRAM_LOSS] = {"loss.cl", {"", ""}, adcl__source_loss},
+    [ADCL__PROGRAM_LAYER_NORM_GPU] = {"layer_norm_gpu.cl", {NULL}, adcl__source_layer_norm_gpu},
+    [ADCL__PROGRAM_LOSS] = {"loss.cl", {NULL}, adcl__source_loss},
     [ADCL__PROGRAM_PACKED] = {"packed.cl", {adcl__source_activation_math, adcl__source_cpu_tile},
                               adcl__source_packed},
     [ADCL__PROGRAM_PACKED_GPU] = {"packed_gpu.cl", {adcl__source_activation_math, adcl__source_gpu_tile},
                                   adcl__source_packed_gpu},
-    [ADCL__PROGRAM_PEAK] = {"peak.cl", {"", ""}, adcl__source_peak},
-    [ADCL__PROGRAM_REDUCE] = {"reduce.cl", {"", ""}, adcl__source_reduce},
-    [ADCL__PROGRAM_RESIDUAL] = {"residual.cl", {"", ""}, adcl__source_residual},
-    [ADCL__PROGRAM_SEQUENCE] = {"sequence.cl", {"", ""}, adcl__source_sequence},
-    [ADCL__PROGRAM_UPDATE] = {"update.cl", {"", ""}, adcl__source_update},
+    [ADCL__PROGRAM_PEAK] = {"peak.cl", {NULL}, adcl__source_peak},
+    [ADCL__PROGRAM_REDUCE] = {"reduce.cl", {NULL}, adcl__source_reduce},
+    [ADCL__PROGRAM_RESIDUAL] = {"residual.cl", {NULL}, adcl__source_residual},
+    [ADCL__PROGRAM_SEQUENCE] = {"sequence.cl", {NULL}, adcl__source_sequence},
+    [ADCL__PROGRAM_UPDATE] = {"update.cl", {NULL}, adcl__source_update},
 };
 
 /* ---- programs ---------------------------------------------------------------------------------*/
@@ -94,12 +97,18 @@ static bool reads_declarations_for_long(const adcl__family *family)
     return adcl__string_contains(family->info.platform, "Portable Computing Language");
 }
 
+static const char *text_or_none(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
 /* clBuildProgram's code; `*out` is there also when that failed, for its log. */
 static cl_int compile(const adcl__family *family, adcl__kernel_id id, bool own_declarations,
                       cl_program *out)
 {
+    const char *const *needs = sources[id.program].needs;
     const char *text[] = {own_declarations ? adcl__source_builtins : "", adcl__source_common,
-                          sources[id.program].needs[0], sources[id.program].needs[1],
+                          text_or_none(needs[0]), text_or_none(needs[1]), text_or_none(needs[2]),
                           sources[id.program].source};
     cl_int code;
     *out = clCreateProgramWithSource(family->context, sizeof text / sizeof text[0], text, NULL, &code);
@@ -141,6 +150,7 @@ static adcl_status build(adcl_context *ctx, adcl__kernel_id id, cl_program *out)
     return ADCL_OK;
 }
 
+/* The id's kernels are among the program's, which may have all of the file's. */
 static bool has_kernel(const adcl__program *p, adcl__kernel_id id)
 {
     return p->id == id.program && p->variant == id.variant &&
@@ -208,8 +218,7 @@ static adcl_status create_kernel(adcl_context *ctx, adcl__kernel_id id, adcl__ke
         free(entry);
         return adcl__fail_cl(ctx, code, id.name);
     }
-    id.options = program->options;
-    *entry = (adcl__kernel){ctx->kernels, id, kernel};
+    *entry = (adcl__kernel){ctx->kernels, program, id.name, kernel};
     ctx->kernels = entry;
     *out = entry;
     return ADCL_OK;
@@ -218,8 +227,7 @@ static adcl_status create_kernel(adcl_context *ctx, adcl__kernel_id id, adcl__ke
 static adcl_status find_kernel(adcl_context *ctx, adcl__kernel_id id, adcl__kernel **out)
 {
     for (adcl__kernel *k = ctx->kernels; k != NULL; k = k->next)
-        if (k->id.program == id.program && k->id.variant == id.variant && k->id.part == id.part &&
-            strcmp(k->id.name, id.name) == 0 && strcmp(k->id.options, options_of(id)) == 0) {
+        if (has_kernel(k->program, id) && strcmp(k->name, id.name) == 0) {
             *out = k;
             return ADCL_OK;
         }

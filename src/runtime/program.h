@@ -2,8 +2,8 @@
 /* program.h – from embedded sources to running kernels.
  *
  * A program is one .cl file with common.cl and the parts that it needs (activation_math.cl, if it
- * computes activations) before it, one variant (the number of the activation, else 0) and more options where the file asks for
- * them; built at first use and shared by the family. Kernel objects belong to a context, for setting
+ * computes activations) before it, one variant (the number of the activation, else 0), one part of its kernels or all of
+ * them, and more options where the file asks for them; built at first use and shared by the family. Kernel objects belong to a context, for setting
  * the arguments of a shared one is a race. */
 #ifndef ADCL_RUNTIME_PROGRAM_H
 #define ADCL_RUNTIME_PROGRAM_H
