@@ -221,7 +221,7 @@ class Apply(CliTest):
             resource.setrlimit(resource.RLIMIT_FSIZE, (4000000, 4000000))
         result = subprocess.run([PROGRAM, *map(str, command)], capture_output=True, text=True,
                                 preexec_fn=limit_files)
-        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assert_failed(result)
         self.assertIn("File too large", result.stderr)
         self.assertEqual(self.files(), before)
 

@@ -89,7 +89,7 @@ class Usage(CliTest):
 
     def test_no_command_is_wrong_usage(self):
         result = self.run_program()
-        self.assertEqual(result.returncode, 2)
+        self.assert_failed(result, 2)
         self.assertIn("Usage:", result.stderr)
 
     def test_unknown_commands_are_refused_with_the_list(self):
@@ -143,7 +143,7 @@ class Usage(CliTest):
     def test_a_full_disk_under_standard_output_is_a_failure(self):
         with open("/dev/full", "w") as full:
             result = subprocess.run([PROGRAM, "--help"], stdout=full, stderr=subprocess.PIPE)
-        self.assertEqual(result.returncode, 1)
+        self.assert_failed(result)
         self.assertIn(b"standard output", result.stderr)
 
 

@@ -134,7 +134,7 @@ class Bench(CliTest):
         self.assertEqual(rows["forward_backward"]["verdict"], "new")
         self.assertIsNone(rows["forward_backward"]["speedup"])
         self.assertIn("0 faster, 1 slower, 0 the same, 1 new", result.stderr)
-        self.assertEqual(result.returncode, 1)
+        self.assert_failed(result)
         self.assertIn("rows slower than", result.stderr)
 
     PEERS = {"machine": "m & n", "date": "today", "rows": [

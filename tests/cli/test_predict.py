@@ -123,7 +123,7 @@ class Predict(CliTest):
         self.refused(*run, "--input", self.path("gone.tsv"), says="gone.tsv")
         result = subprocess.run([PROGRAM, *map(str, run)], input=b"what\nth\xe9\n",
                                 capture_output=True)
-        self.assertEqual(result.returncode, 1)
+        self.assert_failed(result)
         self.assertIn(b"line 2", result.stderr)
         self.assertEqual(len(result.stdout.splitlines()), 1)
 

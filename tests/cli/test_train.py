@@ -168,7 +168,7 @@ class Train(TrainingTest):
 
     def test_a_loss_that_is_not_finite_stops_the_training(self):
         result = self.run_program(*self.command("--optimizer", "sgd", "--lr", "1e30"))
-        self.assertEqual(result.returncode, 1)
+        self.assert_failed(result)
         self.assertRegex(result.stderr.splitlines()[-1], r"step \d+: the .* is not finite")
         # The last checkpoint is whole, and the result is not there.
         tensors, _ = read_safetensors(self.run_path / "checkpoint.safetensors")

@@ -82,7 +82,7 @@ class Tune(CliTest):
         process.stderr.readline()  # it has begun
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=300)
-        self.assertEqual(process.returncode, 130, err)
+        self.assert_failed(process, 130)
         self.assertEqual(out, "")
         self.assertIn("goes on from here", err)
         self.assertEqual(list(self.cache.glob("*.tmp")), [])
