@@ -11,8 +11,8 @@
 #endif
 
 typedef struct adcl_dropout {
-    uint drops; /* 0: no element is dropped, the rest is not read */
     ulong seed, step;
+    uint drops; /* 0: no element is dropped, the rest is not read */
     uint threshold;
     float keep_scale;
     uint cols; /* of the matrix whose elements are numbered */

@@ -107,6 +107,76 @@ ADCL_INLINE void adcl_advance(adcl_factors *f, adcl_output *o, uint panels)
         last_panel(count, 1, rest, &g, &q);                                                \
     }
 
+/* ---- transposes ------------------------------------------------------------------------------- */
+
+#if ADCL_WIDTH > 1
+/* A vector whose quad q has four numbers of row 4·q. (oclgrind does not know vectors made of vectors.) */
+ADCL_INLINE REAL adcl_quads(global const float *rows, ulong stride)
+{
+    REAL quads;
+#if ADCL_WIDTH == 16
+    quads.lo.lo = vload4(0, rows);
+    quads.lo.hi = vload4(0, rows + 4 * stride);
+    quads.hi.lo = vload4(0, rows + 8 * stride);
+    quads.hi.hi = vload4(0, rows + 12 * stride);
+#elif ADCL_WIDTH == 8
+    quads.lo = vload4(0, rows);
+    quads.hi = vload4(0, rows + 4 * stride);
+#else
+    quads = vload4(0, rows);
+#endif
+    return quads;
+}
+
+/* columns[k], of four: number k of each of WIDTH rows. Quads are transposed by single numbers, then by pairs. */
+ADCL_INLINE void adcl_take_columns(global const float *rows, ulong stride, REAL *columns)
+{
+    PAIRS even[2], odd[2]; /* numbers 0 and 2, 1 and 3, of two rows */
+    ADCL_EACH(i, 2, 2) {
+        REAL a = adcl_quads(rows + 2 * i * stride, stride), mixed;
+        REAL b = adcl_quads(rows + (2 * i + 1) * stride, stride);
+        mixed.even = a.even;
+        mixed.odd = b.even;
+        even[i] = ADCL_AS_PAIRS(mixed);
+        mixed.even = a.odd;
+        mixed.odd = b.odd;
+        odd[i] = ADCL_AS_PAIRS(mixed);
+    }
+    PAIRS of_rows[4];
+    of_rows[0].even = even[0].even;
+    of_rows[0].odd = even[1].even;
+    of_rows[1].even = odd[0].even;
+    of_rows[1].odd = odd[1].even;
+    of_rows[2].even = even[0].odd;
+    of_rows[2].odd = even[1].odd;
+    of_rows[3].even = odd[0].odd;
+    of_rows[3].odd = odd[1].odd;
+    ADCL_EACH(k, 4, 4) columns[k] = ADCL_AS_REAL(of_rows[k]);
+}
+#endif
+
+/* Whether columns are whole vectors, so that a factor can be read as its transpose. */
+#define ADCL_TURNS \
+    (ADCL_WIDTH > 1 && !(ADCL_R_SHIFTED || ADCL_R_HALF || ADCL_D_SHIFTED || ADCL_D_HALF))
+
+/* tile += A·Bᵀ for two rows: a row of B has the numbers of one column of the tile, for all k. For so few that takes
+ * less than to transpose B first; the order of k is the same, and so are the bits. */
+#if ADCL_TURNS
+ADCL_INLINE void adcl_multiply_turned(uint rows, adcl_panel p, const adcl_factors *f, adcl_tile *tile)
+{
+    global const float *a0 = f->a[0], *a1 = f->a[1], *b = f->b;
+    const ulong b_stride = f->b_stride;
+    for (uint k = f->depth; k > 0; k -= 4, a0 += 4, a1 += 4, b += 4)
+        ADCL_EACH(j, ADCL_PANEL, p.vectors) {
+            REAL columns[4];
+            adcl_take_columns(b + j * ADCL_WIDTH * b_stride, b_stride, columns);
+            ADCL_EACH(s, 4, 4)
+                ADCL_EACH(i, ADCL_ROWS, rows)
+                    tile->full[i][j] += (i < rows / 2 ? a0 : a1)[s] * columns[s];
+        }
+}
+#endif
+
 /* For tiles of `rows`, and each way to read A. */
 #define ADCL_TILES(suffix, rows, multiply, window)                                             \
     ADCL_PANELS(adcl_whole_panels##suffix, rows, ADCL_PANEL, 0, 0, multiply, window)              \
@@ -121,6 +191,12 @@ ADCL_INLINE void adcl_advance(adcl_factors *f, adcl_output *o, uint panels)
 ADCL_TILES(, ADCL_ROWS, adcl_multiply, false)
 ADCL_TILES(_few, ADCL_FEW_ROWS, adcl_multiply, false)
 ADCL_TILES(_transposed, ADCL_ROWS, adcl_multiply_transposed, true)
+#if ADCL_TURNS
+ADCL_TILES(_turned, ADCL_FEW_ROWS, adcl_multiply_turned, false)
+#else
+#define adcl_r_columns_turned adcl_r_columns_few /* never called */
+#define adcl_d_columns_turned adcl_d_columns_few
+#endif
 
 /* Columns [*first, *last) of `size` that are this item's of `items`: whole panels. */
 ADCL_INLINE void adcl_share_panels(uint item, uint items, uint size, uint *first, uint *last)
@@ -171,129 +247,121 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
     }
 }
 
-/* z = x·w_down + b_down and h = act(z) for columns [first, last) of rows from `row` on. */
-#define ADCL_DOWN(columns, rows, count, row, first, last)                                          \
-    {                                                                                              \
-        adcl_factors f = {.b = w_down + w_down_offset,                                             \
-                          .b_stride = w_down_stride,                                               \
-                          .b_panel = w_down_panel,                                                 \
-                          .depth = hidden};                                                        \
-        adcl_take_rows(rows, count, x + adcl_at(x_offset, x_stride, row, 0), x_stride, &f);        \
-        global float *z_rows = z + (ulong)(row)*z_stride;                                          \
-        global float *h_rows = h + (ulong)(row)*h_stride;                                          \
-        adcl_output o = {                                                                          \
-            .bias = b_down + b_down_offset, .scale = 1.0f, .out = z_rows, .out_stride = z_stride}; \
-        columns(count, first, last, &f, &o);                                                       \
-        adcl_activate(count, z_rows, z_stride, h_rows, h_stride, first, last);                     \
-    }
+/* ---- where things lie ------------------------------------------------------------------------- */
 
-/* out = [own +] mask∘scale·(h·kernel + bias) for columns [first, last) of rows from `row` on. Rows of x that
- * begin at `soon` are asked for meanwhile. */
-#define ADCL_UP(columns, rows, count, row, first, last, soon)                               \
-    {                                                                                       \
-        adcl_factors f = {.b = w_up + w_up_offset,                                          \
-                          .b_stride = w_up_stride,                                          \
-                          .b_panel = w_up_panel,                                            \
-                          .depth = width};                                                  \
-        adcl_take_rows(rows, count, h + adcl_at(h_offset, h_stride, row, 0), h_stride, &f); \
-        adcl_output o = {.own = residual ? x + adcl_at(x_offset, x_stride, row, 0) : 0,     \
-                         .own_stride = x_stride,                                            \
-                         .bias = has_bias ? b_up + b_up_offset : 0,                         \
-                         .scale = scaling,                                                  \
-                         .out = y + adcl_at(y_offset, y_stride, row, 0),                    \
-                         .out_stride = y_stride,                                            \
-                         .row = row,                                                        \
-                         .next = soon,                                                      \
-                         .dropout = {drops, seed, step, threshold, keep_scale, hidden}};    \
-        columns(count, first, last, &f, &o);                                                \
-    }
+/* Structures that the host fills (src/ops/fused_cpu.c has the same): an argument costs some drivers as much as a
+ * row's arithmetic. Counted in floats, from the begin of a buffer. */
+typedef struct adcl_place { /* a matrix: its first element; from row to row */
+    ulong offset, stride;
+} adcl_place;
 
-/* dz = scaling·du·w_upᵀ ∘ act′(z) for columns [first, last) of rows from `row` on. */
-#define ADCL_BACK_DOWN(columns, rows, count, row, first, last)                               \
-    {                                                                                        \
-        global const float *du_rows = du + adcl_at(du_offset, du_stride, row, 0);            \
-        adcl_factors f = {.b = w_up_t + w_up_t_offset,                                       \
-                          .b_stride = w_up_t_stride,                                         \
-                          .b_panel = w_up_t_panel,                                           \
-                          .depth = hidden};                                                  \
-        adcl_take_rows(rows, count, du_rows, du_stride, &f);                                 \
-        global float *dz_rows = dz + (ulong)(row)*z_stride;                                  \
-        adcl_output o = {.scale = scaling, .out = dz_rows, .out_stride = z_stride};          \
-        if (ADCL_VARIANT == ADCL_LOG_SUMEXP)                                                 \
-            adcl_one_column(count, du_rows, du_stride, &f, &o);                              \
-        else                                                                                 \
-            columns(count, first, last, &f, &o);                                             \
-        adcl_activate_bwd(count, z + (ulong)(row)*z_stride, dz_rows, z_stride, first, last); \
-    }
+/* The right factor of a product, as a matrix (its panels lie PANEL_COLS apart) or packed; `panel`: from the begin of
+ * one to that of the next. */
+typedef struct adcl_factor_place {
+    ulong offset, stride, panel;
+} adcl_factor_place;
 
-/* ---- forward ---------------------------------------------------------------------------------- */
+/* What a launch is to make of a pass. */
+#define ADCL_DOWN 1   /* z and h; backward dz (and du, under dropout) */
+#define ADCL_UP 2     /* y; backward dx */
+#define ADCL_TURNED 4 /* backward, few rows: w_up_t and w_down_t are w_up and w_down themselves, as matrices */
 
-#define ADCL_MATRIX(name) global const float *name, ulong name##_offset, ulong name##_stride
-#define ADCL_VECTOR(name) global const float *name, ulong name##_offset
-/* The right factor of a product, as a matrix (its panels lie PANEL_COLS apart) or packed. */
-#define ADCL_FACTOR(name) ADCL_MATRIX(name), ulong name##_panel
-#define ADCL_DROPOUT uint drops, ulong seed, ulong step, uint threshold, float keep_scale
+/* adcl_factors of a buffer's numbers. */
+#define ADCL_FACTORS(numbers, place, rows)                                                         \
+    {.b = (numbers) + (place).offset, .b_stride = (place).stride, .b_panel = (place).panel, .depth = rows}
+
+/* Row `row` of a matrix. */
+#define ADCL_ROW(numbers, place, row) ((numbers) + (place).offset + (row) * (place).stride)
 
 /* Tiles [first, last) of rows that are this work-item's. */
-ADCL_INLINE void adcl_share_tiles(uint rows, uint tile_rows, uint *first, uint *last)
+ADCL_INLINE void adcl_share_tiles(uint rows, uint *first, uint *last)
 {
-    uint tiles = (rows + tile_rows - 1) / tile_rows;
+    uint tiles = (rows + ADCL_ROWS - 1) / ADCL_ROWS;
     ulong item = get_global_id(0), items = get_global_size(0);
     *first = (uint)(item * tiles / items);
     *last = (uint)((item + 1) * tiles / items);
 }
 
+/* ---- forward ---------------------------------------------------------------------------------- */
+
+typedef struct adcl_forward {
+    adcl_place x, z, h, y;
+    adcl_factor_place w_down, w_up;
+    ulong b_down, b_up;
+    adcl_dropout dropout;
+    uint rows, hidden, bottleneck, width;
+    uint residual, has_bias; /* x and b_up are added */
+    float scaling;
+    uint parts;
+} adcl_forward;
+
+/* z = x·w_down + b_down and h = act(z) for columns [first, last) of rows from `row` on. */
+#define ADCL_MAKE_DOWN(columns, tile_rows, row, count, first, last)                                \
+    {                                                                                              \
+        global float *z_rows = ADCL_ROW(z, p.z, row);                                    \
+        adcl_factors f = ADCL_FACTORS(w_down, p.w_down, p.hidden);                                 \
+        adcl_take_rows(tile_rows, count, ADCL_ROW(x, p.x, row), p.x.stride, &f);                   \
+        adcl_output o = {                                                                          \
+            .bias = b_down + p.b_down, .scale = 1.0f, .out = z_rows, .out_stride = p.z.stride};    \
+        columns(count, first, last, &f, &o);                                                       \
+        adcl_activate(count, z_rows, p.z.stride, ADCL_ROW(h, p.h, row), p.h.stride,      \
+                      first, last);                                                                \
+    }
+
+/* y = [x +] mask∘scaling·(h·w_up + b_up), likewise. Rows of x that begin at `soon` are asked for meanwhile. */
+#define ADCL_MAKE_UP(columns, tile_rows, row, count, first, last, soon)                            \
+    {                                                                                              \
+        adcl_factors f = ADCL_FACTORS(w_up, p.w_up, p.width);                                      \
+        adcl_take_rows(tile_rows, count, ADCL_ROW(h, p.h, row), p.h.stride, &f);                   \
+        adcl_output o = {.own = p.residual ? ADCL_ROW(x, p.x, row) : 0,                            \
+                         .own_stride = p.x.stride,                                                 \
+                         .bias = p.has_bias ? b_up + p.b_up : 0,                                   \
+                         .scale = p.scaling,                                                       \
+                         .out = ADCL_ROW(y, p.y, row),                                   \
+                         .out_stride = p.y.stride,                                                 \
+                         .row = row,                                                               \
+                         .next = soon,                                                             \
+                         .dropout = p.dropout};                                                    \
+        columns(count, first, last, &f, &o);                                                       \
+    }
+
+#define ADCL_FORWARD_PARAMETERS                                                                    \
+    global const float *x, global const float *w_down, global const float *b_down,                 \
+        global const float *w_up, global const float *b_up, global float *z, global float *h,      \
+        global float *y, const adcl_forward p
+
 /* Work-item i of any number: its share of the rows. y may be x. z may be h. */
 #if ADCL_MAKES(ADCL_INFERENCE)
-ADCL_KERNEL void adcl_fused_forward(ADCL_MATRIX(x), ADCL_FACTOR(w_down), ADCL_VECTOR(b_down),
-                                    ADCL_FACTOR(w_up), ADCL_VECTOR(b_up), global float *z,
-                                    ulong z_stride, global float *h, ulong h_stride,
-                                    global float *y, ulong y_offset, ulong y_stride, uint rows,
-                                    uint hidden, uint bottleneck, uint width, float scaling,
-                                    uint residual, ADCL_DROPOUT)
+ADCL_KERNEL void adcl_fused_forward(ADCL_FORWARD_PARAMETERS)
 {
-    const uint has_bias = 1;
-    const ulong h_offset = 0;
     uint first, last;
-    adcl_share_tiles(rows, ADCL_ROWS, &first, &last);
+    adcl_share_tiles(p.rows, &first, &last);
     for (uint tile = first; tile < last; tile++) {
-        uint row = tile * ADCL_ROWS, count = min(rows - row, (uint)ADCL_ROWS);
-        global const float *next =
-            tile + 1 < last ? x + adcl_at(x_offset, x_stride, row + ADCL_ROWS, 0) : 0;
-        ADCL_DOWN(adcl_r_columns, ADCL_ROWS, count, row, 0, bottleneck)
-        ADCL_UP(adcl_d_columns, ADCL_ROWS, count, row, 0, hidden, next)
+        uint row = tile * ADCL_ROWS, count = min(p.rows - row, (uint)ADCL_ROWS);
+        global const float *next = tile + 1 < last ? ADCL_ROW(x, p.x, row + ADCL_ROWS) : 0;
+        ADCL_MAKE_DOWN(adcl_r_columns, ADCL_ROWS, row, count, 0, p.bottleneck)
+        ADCL_MAKE_UP(adcl_d_columns, ADCL_ROWS, row, count, 0, p.hidden, next)
     }
 }
 #endif
 
-/* For few rows. Work-item (i, j): rows FEW_ROWS·i on, a share of the R columns. */
-#if ADCL_MAKES(ADCL_INFERENCE)
-ADCL_KERNEL void adcl_fused_down(ADCL_MATRIX(x), ADCL_FACTOR(w_down), ADCL_VECTOR(b_down),
-                                 global float *z, ulong z_stride, global float *h, ulong h_stride,
-                                 uint rows, uint hidden, uint bottleneck)
-{
-    uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(rows - row, (uint)ADCL_FEW_ROWS);
-    uint first, last;
-    adcl_share_panels(get_global_id(1), get_global_size(1), bottleneck, &first, &last);
-    ADCL_DOWN(adcl_r_columns_few, ADCL_FEW_ROWS, count, row, first, last)
-}
-#endif
-
-/* For few rows, forward (h·w_up) and backward (dz·w_downᵀ). Work-item (i, j): rows FEW_ROWS·i on, a
- * share of the D columns. */
+/* For few rows, DOWN or UP. Work-item (i, j): rows FEW_ROWS·i on, a share of the columns. */
 #if ADCL_MAKES(ADCL_INFERENCE) || ADCL_MAKES(ADCL_PRODUCTS)
-ADCL_KERNEL void adcl_fused_up(ADCL_MATRIX(x), ADCL_MATRIX(h), ADCL_FACTOR(w_up),
-                               ADCL_VECTOR(b_up), global float *y, ulong y_offset, ulong y_stride, uint rows, uint hidden, uint width,
-                               float scaling, uint residual, uint has_bias, ADCL_DROPOUT)
+ADCL_KERNEL void adcl_fused_forward_few(ADCL_FORWARD_PARAMETERS)
 {
-    uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(rows - row, (uint)ADCL_FEW_ROWS);
+    uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(p.rows - row, (uint)ADCL_FEW_ROWS);
+    const bool up = ADCL_PART == ADCL_PRODUCTS || (p.parts & ADCL_UP);
     uint first, last;
-    adcl_share_panels(get_global_id(1), get_global_size(1), hidden, &first, &last);
-    ADCL_UP(adcl_d_columns_few, ADCL_FEW_ROWS, count, row, first, last, 0)
+    adcl_share_panels(get_global_id(1), get_global_size(1), up ? p.hidden : p.bottleneck, &first,
+                      &last);
+    if (up)
+        ADCL_MAKE_UP(adcl_d_columns_few, ADCL_FEW_ROWS, row, count, first, last, 0)
+    else
+        ADCL_MAKE_DOWN(adcl_r_columns_few, ADCL_FEW_ROWS, row, count, first, last)
 }
 #endif
 
-/* ---- backward --------------------------------------------------------------------------------- */
+/* ---- packing ---------------------------------------------------------------------------------- */
 
 /* A packed copy of (K, C) is [panels of C][K][PANEL_COLS]; this is its element (k, c). */
 ADCL_INLINE ulong adcl_packed_at(uint depth, uint k, uint c)
@@ -314,39 +382,20 @@ ADCL_INLINE void adcl_pack_rows(global const float *from, ulong from_stride, uin
     }
 }
 
-#if ADCL_WIDTH > 1
-/* block = blockᵀ. Mixing the first half of the rows with the second, number by number, is half of a transpose
- * for 4 of them; log₂ WIDTH times it is the whole of one. */
-ADCL_INLINE void adcl_transpose_block(REAL *block)
-{
-    _Pragma("unroll") for (uint stage = 1; stage < ADCL_WIDTH; stage *= 2) {
-        REAL mixed[ADCL_WIDTH];
-        ADCL_EACH(i, ADCL_WIDTH / 2, ADCL_WIDTH / 2) {
-            mixed[2 * i].even = block[i].lo;
-            mixed[2 * i].odd = block[i + ADCL_WIDTH / 2].lo;
-            mixed[2 * i + 1].even = block[i].hi;
-            mixed[2 * i + 1].odd = block[i + ADCL_WIDTH / 2].hi;
-        }
-        ADCL_EACH(i, ADCL_WIDTH, ADCL_WIDTH) block[i] = mixed[i];
-    }
-}
-#endif
-
 /* packed = the transpose (cols, rows) of a matrix, as far as rows [first, last) of it go. */
 ADCL_INLINE void adcl_pack_columns(global const float *from, ulong from_stride, uint first,
                                    uint last, uint cols, global float *packed)
 {
     uint r = first;
 #if ADCL_WIDTH > 1
-    const uint whole = cols - cols % ADCL_WIDTH;
+    const uint whole = cols - cols % 4;
     for (; r + ADCL_WIDTH <= last; r += ADCL_WIDTH) {
         global const float *rows = from + r * from_stride;
-        for (uint c = 0; c < whole; c += ADCL_WIDTH) {
-            REAL block[ADCL_WIDTH];
+        for (uint c = 0; c < whole; c += 4) {
+            REAL columns[4];
             global float *to = packed + adcl_packed_at(cols, c, r);
-            ADCL_EACH(i, ADCL_WIDTH, ADCL_WIDTH) block[i] = ADCL_LOAD(rows + i * from_stride + c);
-            adcl_transpose_block(block);
-            ADCL_EACH(i, ADCL_WIDTH, ADCL_WIDTH) ADCL_STORE(block[i], to + i * ADCL_PANEL_COLS);
+            adcl_take_columns(rows + c, from_stride, columns);
+            ADCL_EACH(k, 4, 4) ADCL_STORE(columns[k], to + k * ADCL_PANEL_COLS);
         }
         for (uint c = whole; c < cols; c++)
             for (uint i = 0; i < ADCL_WIDTH; i++)
@@ -363,27 +412,33 @@ ADCL_INLINE void adcl_pack_columns(global const float *from, ulong from_stride, 
 #define ADCL_PACKS_TRANSPOSES 2
 #define ADCL_PACK_ROWS 16 /* of a work-item */
 
+typedef struct adcl_pack {
+    adcl_place w_up, w_down;
+    uint hidden, bottleneck, width, packs;
+} adcl_pack;
+
 /* Work-item i: a block of rows of w_up (W, D) or, behind those, of w_down (D, R); packed, and packed as their
  * transposes. */
 #if ADCL_MAKES(ADCL_INFERENCE) || ADCL_MAKES(ADCL_PRODUCTS)
-ADCL_KERNEL void adcl_fused_pack(ADCL_MATRIX(w_up), ADCL_MATRIX(w_down), global float *w_up_packed,
-                                 global float *w_down_packed, global float *w_up_t,
-                                 global float *w_down_t, uint hidden, uint bottleneck, uint width,
-                                 uint packs)
+ADCL_KERNEL void adcl_fused_pack(global const float *w_up, global const float *w_down,
+                                 global float *w_up_packed, global float *w_down_packed,
+                                 global float *w_up_t, global float *w_down_t, const adcl_pack p)
 {
-    uint block = get_global_id(0), up_blocks = (width + ADCL_PACK_ROWS - 1) / ADCL_PACK_ROWS;
+    uint block = get_global_id(0), up_blocks = (p.width + ADCL_PACK_ROWS - 1) / ADCL_PACK_ROWS;
     bool up = block < up_blocks;
-    uint rows = up ? width : hidden, cols = up ? hidden : bottleneck;
+    uint rows = up ? p.width : p.hidden, cols = up ? p.hidden : p.bottleneck;
     uint first = (up ? block : block - up_blocks) * ADCL_PACK_ROWS;
     uint last = min(first + ADCL_PACK_ROWS, rows);
-    global const float *from = up ? w_up + w_up_offset : w_down + w_down_offset;
-    ulong stride = up ? w_up_stride : w_down_stride;
-    if (packs & ADCL_PACKS_KERNELS)
+    global const float *from = up ? w_up + p.w_up.offset : w_down + p.w_down.offset;
+    ulong stride = up ? p.w_up.stride : p.w_down.stride;
+    if (p.packs & ADCL_PACKS_KERNELS)
         adcl_pack_rows(from, stride, first, last, rows, cols, up ? w_up_packed : w_down_packed);
-    if (ADCL_PART != ADCL_INFERENCE && (packs & ADCL_PACKS_TRANSPOSES))
+    if (ADCL_PART != ADCL_INFERENCE && (p.packs & ADCL_PACKS_TRANSPOSES))
         adcl_pack_columns(from, stride, first, last, cols, up ? w_up_t : w_down_t);
 }
 #endif
+
+/* ---- backward --------------------------------------------------------------------------------- */
 
 /* du = mask∘dy for `count` rows; in pieces of WIDTH blocks of the stream where they begin with
  * rows, and of less where they may not. */
@@ -407,63 +462,97 @@ ADCL_INLINE void adcl_mask_rows(uint count, global const float *dy, ulong dy_str
         }
 }
 
-/* Work-item i of any number: its share of the rows. parts: 1 dz (and du, under dropout), 2 dx, or
- * both. Without dropout du is dy; x, y of ADCL_UP are dy and dx here. */
+typedef struct adcl_backward {
+    adcl_place dy, du, z, dz, dx;
+    adcl_factor_place w_up_t, w_down_t;
+    adcl_dropout dropout;
+    uint rows, hidden, bottleneck;
+    uint residual;
+    float scaling;
+    uint parts;
+} adcl_backward;
+
+/* dz = scaling·du·w_upᵀ ∘ act′(z) for columns [first, last) of rows from `row` on. */
+#define ADCL_MAKE_DZ(columns, tile_rows, row, count, first, last)                                  \
+    {                                                                                              \
+        global float *dz_rows = ADCL_ROW(dz, p.dz, row);                                 \
+        adcl_factors f = ADCL_FACTORS(w_up_t, p.w_up_t, p.hidden);                                 \
+        adcl_take_rows(tile_rows, count, ADCL_ROW(du, p.du, row), p.du.stride, &f);                \
+        adcl_output o = {.scale = p.scaling, .out = dz_rows, .out_stride = p.dz.stride};           \
+        if (ADCL_VARIANT == ADCL_LOG_SUMEXP)                                                       \
+            adcl_one_column(count, ADCL_ROW(du, p.du, row), p.du.stride, &f, &o);                  \
+        else                                                                                       \
+            columns(count, first, last, &f, &o);                                                   \
+        adcl_activate_bwd(count, ADCL_ROW(z, p.z, row), dz_rows, p.dz.stride, first, last);        \
+    }
+
+/* dx = [dy +] dz·w_downᵀ, likewise. Rows of dy that begin at `soon` are asked for meanwhile. */
+#define ADCL_MAKE_DX(columns, tile_rows, row, count, first, last, soon)                            \
+    {                                                                                              \
+        adcl_factors f = ADCL_FACTORS(w_down_t, p.w_down_t, p.bottleneck);                         \
+        adcl_take_rows(tile_rows, count, ADCL_ROW(dz, p.dz, row), p.dz.stride, &f);                \
+        adcl_output o = {.own = p.residual ? ADCL_ROW(dy, p.dy, row) : 0,                          \
+                         .own_stride = p.dy.stride,                                                \
+                         .scale = 1.0f,                                                            \
+                         .out = ADCL_ROW(dx, p.dx, row),                                 \
+                         .out_stride = p.dx.stride,                                                \
+                         .next = soon};                                                            \
+        columns(count, first, last, &f, &o);                                                       \
+    }
+
+/* du = mask∘dy for `count` rows, where something is dropped; without, du is dy. */
+#define ADCL_MAKE_DU(row, count)                                                                   \
+    if (ADCL_DROPS && p.dropout.drops)                                                             \
+        adcl_mask_rows(count, ADCL_ROW(dy, p.dy, row), p.dy.stride, ADCL_ROW(du, p.du, row),       \
+                       p.du.stride, row, p.hidden, p.dropout);
+
+#define ADCL_BACKWARD_PARAMETERS                                                                   \
+    global const float *dy, global float *du, global const float *w_up_t,                          \
+        global const float *w_down_t, global const float *z, global float *dz, global float *dx,   \
+        const adcl_backward p
+
+/* DOWN, UP or both. Work-item i of any number: its share of the rows. */
 #if ADCL_PART == 0
-ADCL_KERNEL void adcl_fused_backward(ADCL_MATRIX(dy), global float *du, ulong du_offset,
-                                     ulong du_stride, ADCL_FACTOR(w_up_t),
-                                     ADCL_FACTOR(w_down_t), global const float *z,
-                                     global float *dz, ulong z_stride, global float *dx,
-                                     ulong dx_offset, ulong dx_stride, uint rows, uint hidden,
-                                     uint bottleneck, float scaling, uint residual, uint parts,
-                                     ADCL_DROPOUT)
+ADCL_KERNEL void adcl_fused_backward(ADCL_BACKWARD_PARAMETERS)
 {
     uint first, last;
-    adcl_share_tiles(rows, ADCL_ROWS, &first, &last);
+    adcl_share_tiles(p.rows, &first, &last);
     for (uint tile = first; tile < last; tile++) {
-        uint row = tile * ADCL_ROWS, count = min(rows - row, (uint)ADCL_ROWS);
-        if (parts & 1) {
-            if (ADCL_DROPS && drops)
-                adcl_mask_rows(count, dy + adcl_at(dy_offset, dy_stride, row, 0), dy_stride,
-                               du + adcl_at(du_offset, du_stride, row, 0), du_stride, row, hidden,
-                               (adcl_dropout){drops, seed, step, threshold, keep_scale, hidden});
-            ADCL_BACK_DOWN(adcl_r_columns, ADCL_ROWS, count, row, 0, bottleneck)
+        uint row = tile * ADCL_ROWS, count = min(p.rows - row, (uint)ADCL_ROWS);
+        if (p.parts & ADCL_DOWN) {
+            ADCL_MAKE_DU(row, count)
+            ADCL_MAKE_DZ(adcl_r_columns, ADCL_ROWS, row, count, 0, p.bottleneck)
         }
-        if (parts & 2) {
-            adcl_factors f = {.b = w_down_t + w_down_t_offset, .b_stride = w_down_t_stride,
-                              .b_panel = w_down_t_panel, .depth = bottleneck};
-            adcl_take_rows(ADCL_ROWS, count, dz + row * z_stride, z_stride, &f);
-            adcl_output o = {.own = residual ? dy + adcl_at(dy_offset, dy_stride, row, 0) : 0,
-                             .own_stride = dy_stride,
-                             .scale = 1.0f,
-                             .out = dx + adcl_at(dx_offset, dx_stride, row, 0),
-                             .out_stride = dx_stride,
-                             .next = tile + 1 < last && (parts & 1)
-                                         ? dy + adcl_at(dy_offset, dy_stride, row + ADCL_ROWS, 0)
-                                         : 0};
-            adcl_d_columns(count, 0, hidden, &f, &o);
+        if (p.parts & ADCL_UP) {
+            global const float *next = tile + 1 < last && (p.parts & ADCL_DOWN)
+                                           ? ADCL_ROW(dy, p.dy, row + ADCL_ROWS)
+                                           : 0;
+            ADCL_MAKE_DX(adcl_d_columns, ADCL_ROWS, row, count, 0, p.hidden, next)
         }
     }
 }
 #endif
 
-/* For few rows. Work-item (i, j): rows FEW_ROWS·i on, a share of the R columns. Under dropout each
- * makes the du of its rows for itself; all the same, so j is 0 then. */
+/* For few rows, DOWN or UP. Work-item (i, j): rows FEW_ROWS·i on, a share of the columns. Under dropout DOWN
+ * makes the du of its rows, all of it: so j is 0 then. */
 #if ADCL_PART == 0
-ADCL_KERNEL void adcl_fused_back_down(ADCL_MATRIX(dy), global float *du, ulong du_offset,
-                                      ulong du_stride, ADCL_FACTOR(w_up_t),
-                                      global const float *z, global float *dz, ulong z_stride,
-                                      uint rows, uint hidden, uint bottleneck,
-                                      float scaling, ADCL_DROPOUT)
+ADCL_KERNEL void adcl_fused_backward_few(ADCL_BACKWARD_PARAMETERS)
 {
-    uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(rows - row, (uint)ADCL_FEW_ROWS);
+    uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(p.rows - row, (uint)ADCL_FEW_ROWS);
+    const bool down = p.parts & ADCL_DOWN;
     uint first, last;
-    adcl_share_panels(get_global_id(1), get_global_size(1), bottleneck, &first, &last);
-    if (ADCL_DROPS && drops)
-        adcl_mask_rows(count, dy + adcl_at(dy_offset, dy_stride, row, 0), dy_stride,
-                       du + adcl_at(du_offset, du_stride, row, 0), du_stride, row, hidden,
-                       (adcl_dropout){drops, seed, step, threshold, keep_scale, hidden});
-    ADCL_BACK_DOWN(adcl_r_columns_few, ADCL_FEW_ROWS, count, row, first, last)
+    adcl_share_panels(get_global_id(1), get_global_size(1), down ? p.bottleneck : p.hidden, &first,
+                      &last);
+    if (down) ADCL_MAKE_DU(row, count)
+    if (ADCL_TURNS && (p.parts & ADCL_TURNED)) {
+        if (down)
+            ADCL_MAKE_DZ(adcl_r_columns_turned, ADCL_FEW_ROWS, row, count, first, last)
+        else
+            ADCL_MAKE_DX(adcl_d_columns_turned, ADCL_FEW_ROWS, row, count, first, last, 0)
+    } else if (down)
+        ADCL_MAKE_DZ(adcl_r_columns_few, ADCL_FEW_ROWS, row, count, first, last)
+    else
+        ADCL_MAKE_DX(adcl_d_columns_few, ADCL_FEW_ROWS, row, count, first, last, 0)
 }
 #endif
 
@@ -633,55 +722,60 @@ ADCL_INLINE void adcl_bias_gradient(global const float *b, ulong b_stride, uint 
 #define ADCL_WANTS_W_UP 4
 #define ADCL_WANTS_B_UP 8
 
+typedef struct adcl_gradients {
+    adcl_place x, dz, h, du, w_down, w_up;
+    ulong b_down, b_up;
+    uint rows, hidden, bottleneck, width;
+    float scaling;
+    uint wanted, down_items, up_splits;
+} adcl_gradients;
+
 /* down_items of the work-items: rows of w_down, a share of D, and the first of them b_down. The others: of
  * w_up's W rows (one of up_splits shares) a share of the D columns, and in the first b_up. One kind stands between the
  * other, for a driver gives each processor a run of work-items. Blocks of SUM_ROWS rows n, in order, are added to the
  * gradients. rooms: ROOM floats for each work-item. */
 #if ADCL_MAKES(ADCL_GRADIENTS)
-ADCL_KERNEL void adcl_fused_gradients(ADCL_MATRIX(x), global const float *dz, ulong z_stride,
-                                      ADCL_MATRIX(h), ADCL_MATRIX(du),
-                                      global float *w_down, ulong w_down_offset,
-                                      ulong w_down_stride, global float *b_down,
-                                      ulong b_down_offset, global float *w_up, ulong w_up_offset,
-                                      ulong w_up_stride, global float *b_up, ulong b_up_offset,
-                                      global float *rooms, uint rows, uint hidden, uint bottleneck,
-                                      uint width, float scaling, uint wanted, uint down_items,
-                                      uint up_splits)
+ADCL_KERNEL void adcl_fused_gradients(global const float *x, global const float *dz,
+                                      global const float *h, global const float *du,
+                                      global float *w_down, global float *b_down,
+                                      global float *w_up, global float *b_up, global float *rooms,
+                                      const adcl_gradients p)
 {
     uint item = get_global_id(0), items = get_global_size(0);
     global float *room = rooms + (ulong)item * ADCL_ROOM;
-    uint down_item = item * down_items / items, up_item = item - down_item;
-    if (ADCL_PART != ADCL_GRADIENTS && (item + 1) * down_items / items > down_item) {
-        const adcl_gradient gradient = {w_down + w_down_offset, w_down_stride, 1.0f};
-        uint tiles = (hidden + ADCL_ROWS - 1) / ADCL_ROWS;
-        uint first = (uint)((ulong)down_item * tiles / down_items) * ADCL_ROWS;
-        uint last = min((uint)((ulong)(down_item + 1) * tiles / down_items) * ADCL_ROWS, hidden);
-        for (uint row = 0; row < rows; row += ADCL_SUM_ROWS) {
-            uint depth = min(rows - row, (uint)ADCL_SUM_ROWS);
-            global const float *b = dz + (ulong)row * z_stride;
-            if (wanted & ADCL_WANTS_W_DOWN)
-                adcl_down_gradient(x + adcl_at(x_offset, x_stride, row, 0), x_stride, b, z_stride,
-                                   depth, min(rows - row - depth, (uint)ADCL_SUM_ROWS), first, last,
-                                   bottleneck, &gradient, room);
-            if ((wanted & ADCL_WANTS_B_DOWN) && down_item == 0)
-                adcl_bias_gradient(b, z_stride, depth, 0, bottleneck, 1.0f, b_down + b_down_offset);
+    uint down_item = item * p.down_items / items, up_item = item - down_item;
+    if (ADCL_PART != ADCL_GRADIENTS && (item + 1) * p.down_items / items > down_item) {
+        const adcl_gradient gradient = {w_down + p.w_down.offset, p.w_down.stride, 1.0f};
+        uint tiles = (p.hidden + ADCL_ROWS - 1) / ADCL_ROWS;
+        uint first = (uint)((ulong)down_item * tiles / p.down_items) * ADCL_ROWS;
+        uint last = min((uint)((ulong)(down_item + 1) * tiles / p.down_items) * ADCL_ROWS, p.hidden);
+        for (uint row = 0; row < p.rows; row += ADCL_SUM_ROWS) {
+            uint depth = min(p.rows - row, (uint)ADCL_SUM_ROWS);
+            global const float *b = ADCL_ROW(dz, p.dz, row);
+            if (p.wanted & ADCL_WANTS_W_DOWN)
+                adcl_down_gradient(ADCL_ROW(x, p.x, row), p.x.stride, b, p.dz.stride, depth,
+                                   min(p.rows - row - depth, (uint)ADCL_SUM_ROWS), first, last,
+                                   p.bottleneck, &gradient, room);
+            if ((p.wanted & ADCL_WANTS_B_DOWN) && down_item == 0)
+                adcl_bias_gradient(b, p.dz.stride, depth, 0, p.bottleneck, 1.0f, b_down + p.b_down);
         }
         return;
     }
-    const adcl_gradient gradient = {w_up + w_up_offset, w_up_stride, scaling};
-    uint up_items = items - down_items, split = up_item % up_splits, tiles = (width + ADCL_ROWS - 1) / ADCL_ROWS;
-    uint r_first = (uint)((ulong)split * tiles / up_splits) * ADCL_ROWS;
-    uint r_last = min((uint)((ulong)(split + 1) * tiles / up_splits) * ADCL_ROWS, width);
+    const adcl_gradient gradient = {w_up + p.w_up.offset, p.w_up.stride, p.scaling};
+    uint up_items = items - p.down_items, split = up_item % p.up_splits;
+    uint tiles = (p.width + ADCL_ROWS - 1) / ADCL_ROWS;
+    uint r_first = (uint)((ulong)split * tiles / p.up_splits) * ADCL_ROWS;
+    uint r_last = min((uint)((ulong)(split + 1) * tiles / p.up_splits) * ADCL_ROWS, p.width);
     uint first, last;
-    adcl_share_panels(up_item / up_splits, up_items / up_splits, hidden, &first, &last);
-    for (uint row = 0; row < rows; row += ADCL_SUM_ROWS) {
-        uint depth = min(rows - row, (uint)ADCL_SUM_ROWS);
-        global const float *b = du + adcl_at(du_offset, du_stride, row, 0);
-        if (wanted & ADCL_WANTS_W_UP)
-            adcl_up_gradient(h + adcl_at(h_offset, h_stride, row, 0), h_stride, b, du_stride, depth,
-                             r_first, r_last, first, last, hidden, &gradient, room);
-        if ((wanted & ADCL_WANTS_B_UP) && split == 0)
-            adcl_bias_gradient(b, du_stride, depth, first, last, scaling, b_up + b_up_offset);
+    adcl_share_panels(up_item / p.up_splits, up_items / p.up_splits, p.hidden, &first, &last);
+    for (uint row = 0; row < p.rows; row += ADCL_SUM_ROWS) {
+        uint depth = min(p.rows - row, (uint)ADCL_SUM_ROWS);
+        global const float *b = ADCL_ROW(du, p.du, row);
+        if (p.wanted & ADCL_WANTS_W_UP)
+            adcl_up_gradient(ADCL_ROW(h, p.h, row), p.h.stride, b, p.du.stride, depth, r_first, r_last,
+                             first, last, p.hidden, &gradient, room);
+        if ((p.wanted & ADCL_WANTS_B_UP) && split == 0)
+            adcl_bias_gradient(b, p.du.stride, depth, first, last, p.scaling, b_up + p.b_up);
     }
 }
 #endif

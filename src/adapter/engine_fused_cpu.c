@@ -4,7 +4,7 @@
  *   forward    inference, once: pack the kernels          w_down_packed, w_up_packed
  *              training, many rows: both ways             and w_up_t, w_down_t
  *              one launch, two for few rows               z, h
- *   backward   few rows: pack their transposes            w_up_t, w_down_t
+ *   backward   not so many: pack their transposes         w_up_t, w_down_t
  *              dz (and dx)                                dz, du under dropout
  *              gradients                                  into the adapter's
  *              dx, if it takes dy's place or rows are few
@@ -174,7 +174,8 @@ static adcl_status fused_backward(adcl_context *ctx, const adcl_adapter *a, adcl
     bool dx_last = dx != NULL && (few || adcl__tensors_equal(dx, dy));
     int parts = ADCL__FUSED_DZ | (dx != NULL && !dx_last ? ADCL__FUSED_DX : 0);
     if (needs_dz || needs_du) {
-        if (!adcl__fused_cpu_packs(&s->program, dy->rows))
+        if (!adcl__fused_cpu_packs(&s->program, dy->rows) &&
+            !adcl__fused_cpu_turns(&s->program, dy->rows))
             ADCL_TRY(adcl__fused_cpu_pack(ctx, &pass, false, true));
         ADCL_TRY(adcl__fused_cpu_backward(ctx, &pass, parts, dy, &du, dx));
     }

@@ -15,6 +15,8 @@ enum { WIDEST = 16, PIECE = 24, SUM_ROWS = 128, GATHER_FROM = 16, PACK_ROWS = 16
  * pays from so many rows of a unit on. */
 enum { UNIT_ROWS = 128 };
 
+enum { MOST_BUFFERS = 9 }; /* of a kernel */
+
 enum { PACKS_KERNELS = 1, PACKS_TRANSPOSES = 2 };
 enum { WANTS_W_DOWN = 1, WANTS_B_DOWN = 2, WANTS_W_UP = 4, WANTS_B_UP = 8 };
 
@@ -77,6 +79,20 @@ static adcl__kernel_id kernel(const adcl__fused_cpu *program, const char *name)
                              program->options, (int)program->part};
 }
 
+/* The buffers, and behind them a structure of all else. */
+static adcl_status launch(adcl_context *ctx, adcl__kernel_id id, adcl__range range,
+                          const cl_mem *buffers, size_t count, adcl__argument sizes)
+{
+    adcl__argument arguments[MOST_BUFFERS + 1];
+    for (size_t i = 0; i < count; i++) arguments[i] = (adcl__argument){sizeof(cl_mem), &buffers[i]};
+    arguments[count] = sizes;
+    return adcl__launch(ctx, id, range, arguments, count + 1);
+}
+
+#define LAUNCH(ctx, id, range, buffers, sizes)                                                     \
+    launch(ctx, id, range, buffers, sizeof(buffers) / sizeof((buffers)[0]),                        \
+           (adcl__argument)ADCL__ARG(sizes))
+
 static size_t panels_of(const adcl__fused_cpu *program, size_t columns)
 {
     return adcl__blocks_of(columns, adcl__panel_columns(program->vector_width));
@@ -123,57 +139,112 @@ bool adcl__fused_cpu_packs(const adcl__fused_cpu *program, size_t rows)
     return rows > UNIT_ROWS * program->compute_units;
 }
 
-/* Shares of the columns' panels where rows are cut into `row_blocks`. */
-static size_t column_shares(const adcl__fused_cpu *program, size_t columns, size_t row_blocks)
+bool adcl__fused_cpu_turns(const adcl__fused_cpu *program, size_t rows)
 {
-    size_t wanted = adcl__blocks_of(2 * program->compute_units, row_blocks);
-    return adcl__least(panels_of(program, columns), wanted);
+    size_t vector = program->vector_width;
+    return rows <= ADCL__TILE_FEW_ROWS && adcl__fused_cpu_splits(program, rows) && vector > 1 &&
+           program->hidden % vector == 0 && program->bottleneck % vector == 0 &&
+           program->width == program->bottleneck;
 }
 
 /* ---- arguments -------------------------------------------------------------------------------- */
 
-/* Scratch: buffer and row stride; it begins at the buffer's begin. */
-#define SCRATCH_ARGS(tensor)                                                                       \
-    {sizeof(cl_mem), &(tensor)->buffer}, {sizeof(cl_ulong), &(cl_ulong){(tensor)->row_stride}}
+/* The structures of cl/fused_cpu.cl. Their widest members come first, so that no compiler leaves gaps. */
+
+typedef struct place {
+    cl_ulong offset, stride;
+} place;
+
+typedef struct factor_place {
+    cl_ulong offset, stride, panel;
+} factor_place;
+
+typedef struct dropout {
+    cl_ulong seed, step;
+    cl_uint drops, threshold;
+    cl_float keep_scale;
+    cl_uint cols;
+} dropout;
+
+typedef struct forward_arguments {
+    place x, z, h, y;
+    factor_place w_down, w_up;
+    cl_ulong b_down, b_up;
+    dropout dropout;
+    cl_uint rows, hidden, bottleneck, width;
+    cl_uint residual, has_bias;
+    cl_float scaling;
+    cl_uint parts;
+} forward_arguments;
+
+typedef struct pack_arguments {
+    place w_up, w_down;
+    cl_uint hidden, bottleneck, width, packs;
+} pack_arguments;
+
+typedef struct backward_arguments {
+    place dy, du, z, dz, dx;
+    factor_place w_up_t, w_down_t;
+    dropout dropout;
+    cl_uint rows, hidden, bottleneck;
+    cl_uint residual;
+    cl_float scaling;
+    cl_uint parts;
+} backward_arguments;
+
+typedef struct gradient_arguments {
+    place x, dz, h, du, w_down, w_up;
+    cl_ulong b_down, b_up;
+    cl_uint rows, hidden, bottleneck, width;
+    cl_float scaling;
+    cl_uint wanted, down_items, up_splits;
+} gradient_arguments;
+
+/* Bits of `parts`. */
+enum { DOWN = 1, UP = 2, TURNED = 4 };
+
+static place place_of(const adcl_tensor *matrix)
+{
+    return (place){matrix->offset, matrix->row_stride};
+}
 
 /* The right factor of a product, as a matrix or packed. */
 typedef struct factor {
     cl_mem buffer;
-    cl_ulong offset, stride, panel; /* from row to row; from a panel's begin to the next one's */
+    factor_place place;
 } factor;
 
 static factor matrix_factor(const adcl__fused_cpu *program, const adcl_tensor *matrix)
 {
-    return (factor){matrix->buffer, matrix->offset, matrix->row_stride,
-                    adcl__panel_columns(program->vector_width)};
+    return (factor){matrix->buffer,
+                    {matrix->offset, matrix->row_stride, adcl__panel_columns(program->vector_width)}};
 }
 
 static factor packed_factor(const adcl__fused_cpu *program, const adcl_tensor *packed, size_t rows)
 {
     size_t columns = adcl__panel_columns(program->vector_width);
-    return (factor){packed->buffer, packed->offset, columns, rows * columns};
+    return (factor){packed->buffer, {packed->offset, columns, rows * columns}};
 }
 
-#define FACTOR_ARGS(f) ADCL__ARG((f).buffer), ADCL__ARG((f).offset), ADCL__ARG((f).stride), ADCL__ARG((f).panel)
-
-static const adcl__dropout_mask no_mask;
-
-#define MASK_ARGS(mask)                                                                            \
-    ADCL__UINT_ARG((mask) != &no_mask), {sizeof(cl_ulong), &(mask)->seed},                         \
-        {sizeof(cl_ulong), &(mask)->step}, {sizeof(cl_uint), &(mask)->threshold},                  \
-        {sizeof(float), &(mask)->keep_scale}
-
-static const adcl__dropout_mask *mask_of(const adcl__fused_pass *p)
+/* The transpose of a matrix, read where it is. */
+static factor turned_factor(const adcl__fused_cpu *program, const adcl_tensor *matrix)
 {
-    return p->mask != NULL ? p->mask : &no_mask;
+    size_t columns = adcl__panel_columns(program->vector_width);
+    return (factor){matrix->buffer, {matrix->offset, matrix->row_stride, columns * matrix->row_stride}};
 }
 
-/* ---- packing ---------------------------------------------------------------------------------- */
+static dropout dropout_of(const adcl__dropout_mask *mask, size_t cols)
+{
+    if (mask == NULL) return (dropout){0};
+    return (dropout){mask->seed, mask->step, true, mask->threshold, mask->keep_scale, (cl_uint)cols};
+}
 
 static cl_mem buffer_or(const adcl_tensor *tensor, const adcl_tensor *other)
 {
     return tensor != NULL ? tensor->buffer : other->buffer; /* some buffer must be named */
 }
+
+/* ---- packing ---------------------------------------------------------------------------------- */
 
 /* Of the packed copies in p those that are not NULL; w_down NULL: of w_up alone. */
 static adcl_status pack(adcl_context *ctx, const adcl__fused_cpu *program, const adcl__fused_pass *p, int packs)
@@ -181,13 +252,15 @@ static adcl_status pack(adcl_context *ctx, const adcl__fused_cpu *program, const
     const adcl_tensor *w_up = p->w_up, *w_down = p->w_down != NULL ? p->w_down : w_up;
     size_t blocks = adcl__blocks_of(w_up->rows, PACK_ROWS);
     if (p->w_down != NULL) blocks += adcl__blocks_of(w_down->rows, PACK_ROWS);
-    const cl_mem to[] = {buffer_or(p->w_up_packed, w_up), buffer_or(p->w_down_packed, w_up),
-                         buffer_or(p->w_up_t, w_up), buffer_or(p->w_down_t, w_up)};
-    const adcl__argument arguments[] = {
-        ADCL__TENSOR_ARGS(w_up), ADCL__TENSOR_ARGS(w_down), ADCL__ARG(to[0]), ADCL__ARG(to[1]),
-        ADCL__ARG(to[2]), ADCL__ARG(to[3]), ADCL__UINT_ARG(w_up->cols), ADCL__UINT_ARG(w_down->cols),
-        ADCL__UINT_ARG(w_up->rows), ADCL__UINT_ARG(packs)};
-    return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_pack"), range(blocks, 1), arguments);
+    const cl_mem buffers[] = {w_up->buffer,
+                              w_down->buffer,
+                              buffer_or(p->w_up_packed, w_up),
+                              buffer_or(p->w_down_packed, w_up),
+                              buffer_or(p->w_up_t, w_up),
+                              buffer_or(p->w_down_t, w_up)};
+    const pack_arguments sizes = {place_of(w_up), place_of(w_down), (cl_uint)w_up->cols,
+                                  (cl_uint)w_down->cols, (cl_uint)w_up->rows, (cl_uint)packs};
+    return LAUNCH(ctx, kernel(program, "adcl_fused_pack"), range(blocks, 1), buffers, sizes);
 }
 
 adcl_status adcl__fused_cpu_pack(adcl_context *ctx, const adcl__fused_pass *p, bool kernels,
@@ -211,124 +284,80 @@ static factor up_factor(const adcl__fused_pass *p)
                                   : matrix_factor(p->program, p->w_up);
 }
 
-/* One product with D columns, for few rows: y = [x +] mask∘scaling·(h·kernel + bias). */
-typedef struct up_product {
-    const adcl_tensor *h;
-    factor kernel;
-    size_t depth; /* rows of the kernel */
-    const adcl_tensor *bias, *x; /* NULL: without */
-    float scaling;
-    const adcl__dropout_mask *mask;
-} up_product;
-
-static adcl_status up(adcl_context *ctx, const adcl__fused_cpu *program, const up_product *p,
-                      adcl_tensor *y)
+/* Work-items for one product of few rows with so many columns. */
+static adcl__range few_range(const adcl__fused_cpu *program, size_t rows, size_t columns)
 {
-    const adcl_tensor *x = p->x != NULL ? p->x : y, *bias = p->bias != NULL ? p->bias : y;
-    size_t row_blocks = adcl__blocks_of(y->rows, ADCL__TILE_FEW_ROWS);
-    const adcl__argument arguments[] = {
-        ADCL__TENSOR_ARGS(x), ADCL__TENSOR_ARGS(p->h), FACTOR_ARGS(p->kernel),
-        ADCL__VECTOR_ARGS(bias), ADCL__TENSOR_ARGS(y), ADCL__UINT_ARG(y->rows),
-        ADCL__UINT_ARG(program->hidden), ADCL__UINT_ARG(p->depth), ADCL__ARG(p->scaling),
-        ADCL__UINT_ARG(p->x != NULL), ADCL__UINT_ARG(p->bias != NULL), MASK_ARGS(p->mask)};
-    return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_up"),
-                        range(row_blocks, column_shares(program, program->hidden, row_blocks)),
-                        arguments);
+    size_t row_blocks = adcl__blocks_of(rows, ADCL__TILE_FEW_ROWS);
+    size_t wanted = adcl__blocks_of(2 * program->compute_units, row_blocks);
+    return range(row_blocks, adcl__least(panels_of(program, columns), wanted));
 }
 
-static adcl_status forward_few(adcl_context *ctx, const adcl__fused_pass *p, const adcl_tensor *x,
-                               adcl_tensor *y)
+static adcl__range many_range(const adcl__fused_cpu *program, size_t rows)
 {
-    const adcl__fused_cpu *program = p->program;
-    size_t row_blocks = adcl__blocks_of(x->rows, ADCL__TILE_FEW_ROWS);
-    size_t column_blocks =
-        adcl__activation_mixes_columns(program->activation) ? 1 : column_shares(program, program->bottleneck, row_blocks);
-    const factor w_down = down_factor(p);
-    const adcl__argument arguments[] = {
-        ADCL__TENSOR_ARGS(x),          FACTOR_ARGS(w_down),
-        ADCL__VECTOR_ARGS(p->b_down),  SCRATCH_ARGS(p->z),
-        SCRATCH_ARGS(p->h),            ADCL__UINT_ARG(x->rows),
-        ADCL__UINT_ARG(program->hidden), ADCL__UINT_ARG(program->bottleneck)};
-    ADCL_TRY(ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_down"),
-                          range(row_blocks, column_blocks), arguments));
-    return up(ctx, program,
-              &(up_product){.h = p->h,
-                            .kernel = up_factor(p),
-                            .depth = p->w_up->rows,
-                            .bias = p->b_up,
-                            .x = p->residual ? x : NULL,
-                            .scaling = p->scaling,
-                            .mask = mask_of(p)},
-              y);
+    return range(shares(program, adcl__blocks_of(rows, ADCL__TILE_ROWS)), 1);
 }
 
 adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p,
                                     const adcl_tensor *x, adcl_tensor *y)
 {
     const adcl__fused_cpu *program = p->program;
-    if (adcl__fused_cpu_splits(program, x->rows)) return forward_few(ctx, p, x, y);
-    const adcl__dropout_mask *mask = mask_of(p);
     const factor w_down = down_factor(p), w_up = up_factor(p);
-    const adcl__argument arguments[] = {
-        ADCL__TENSOR_ARGS(x), FACTOR_ARGS(w_down), ADCL__VECTOR_ARGS(p->b_down),
-        FACTOR_ARGS(w_up), ADCL__VECTOR_ARGS(p->b_up), SCRATCH_ARGS(p->z),
-        SCRATCH_ARGS(p->h), ADCL__TENSOR_ARGS(y), ADCL__UINT_ARG(x->rows),
-        ADCL__UINT_ARG(program->hidden), ADCL__UINT_ARG(program->bottleneck),
-        ADCL__UINT_ARG(program->width), ADCL__ARG(p->scaling), ADCL__UINT_ARG(p->residual),
-        MASK_ARGS(mask)};
-    return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_forward"),
-                        range(shares(program, adcl__blocks_of(x->rows, ADCL__TILE_ROWS)), 1),
-                        arguments);
+    const cl_mem buffers[] = {x->buffer,       w_down.buffer, p->b_down->buffer, w_up.buffer,
+                              p->b_up->buffer, p->z->buffer,  p->h->buffer,      y->buffer};
+    forward_arguments sizes = {
+        .x = place_of(x), .z = place_of(p->z), .h = place_of(p->h), .y = place_of(y),
+        .w_down = w_down.place, .w_up = w_up.place,
+        .b_down = p->b_down->offset, .b_up = p->b_up->offset,
+        .dropout = dropout_of(p->mask, program->hidden),
+        .rows = (cl_uint)x->rows, .hidden = (cl_uint)program->hidden,
+        .bottleneck = (cl_uint)program->bottleneck, .width = (cl_uint)program->width,
+        .residual = p->residual, .has_bias = true, .scaling = p->scaling, .parts = DOWN | UP};
+    if (!adcl__fused_cpu_splits(program, x->rows))
+        return LAUNCH(ctx, kernel(program, "adcl_fused_forward"), many_range(program, x->rows),
+                      buffers, sizes);
+    const adcl__kernel_id few = kernel(program, "adcl_fused_forward_few");
+    adcl__range down_range = few_range(program, x->rows, program->bottleneck);
+    if (adcl__activation_mixes_columns(program->activation)) down_range.items[1] = 1;
+    sizes.parts = DOWN;
+    ADCL_TRY(LAUNCH(ctx, few, down_range, buffers, sizes));
+    sizes.parts = UP;
+    return LAUNCH(ctx, few, few_range(program, x->rows, program->hidden), buffers, sizes);
 }
 
 /* ---- backward --------------------------------------------------------------------------------- */
-
-static adcl_status backward_few(adcl_context *ctx, const adcl__fused_pass *p, int parts,
-                                const adcl_tensor *dy, const adcl_tensor *du, adcl_tensor *dx)
-{
-    const adcl__fused_cpu *program = p->program;
-    const adcl__dropout_mask *mask = mask_of(p);
-    size_t row_blocks = adcl__blocks_of(dy->rows, ADCL__TILE_FEW_ROWS);
-    bool whole_rows = adcl__activation_mixes_columns(program->activation) || p->mask != NULL;
-    size_t column_blocks =
-        whole_rows ? 1 : column_shares(program, program->bottleneck, row_blocks);
-    const factor w_up_t = packed_factor(program, p->w_up_t, program->hidden);
-    const adcl__argument arguments[] = {
-        ADCL__TENSOR_ARGS(dy), ADCL__TENSOR_ARGS(du), FACTOR_ARGS(w_up_t),
-        {sizeof(cl_mem), &p->z->buffer}, SCRATCH_ARGS(p->dz), ADCL__UINT_ARG(dy->rows),
-        ADCL__UINT_ARG(program->hidden), ADCL__UINT_ARG(program->bottleneck), ADCL__ARG(p->scaling),
-        MASK_ARGS(mask)};
-    if (parts & ADCL__FUSED_DZ)
-        ADCL_TRY(ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_back_down"),
-                              range(row_blocks, column_blocks), arguments));
-    if (!(parts & ADCL__FUSED_DX)) return ADCL_OK;
-    return up(ctx, program,
-              &(up_product){.h = p->dz,
-                            .kernel = packed_factor(program, p->w_down_t, program->bottleneck),
-                            .depth = program->bottleneck, .x = p->residual ? dy : NULL,
-                            .scaling = 1.0f, .mask = &no_mask},
-              dx);
-}
 
 adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *p, int parts,
                                      const adcl_tensor *dy, const adcl_tensor *du, adcl_tensor *dx)
 {
     const adcl__fused_cpu *program = p->program;
-    if (adcl__fused_cpu_splits(program, dy->rows))
-        return backward_few(ctx, p, parts, dy, du, dx);
     const adcl_tensor *out = dx != NULL ? dx : dy;
-    const adcl__dropout_mask *mask = mask_of(p);
-    const factor w_up_t = packed_factor(program, p->w_up_t, program->hidden);
-    const factor w_down_t = packed_factor(program, p->w_down_t, program->bottleneck);
-    const adcl__argument arguments[] = {
-        ADCL__TENSOR_ARGS(dy), ADCL__TENSOR_ARGS(du), FACTOR_ARGS(w_up_t),
-        FACTOR_ARGS(w_down_t), {sizeof(cl_mem), &p->z->buffer}, SCRATCH_ARGS(p->dz),
-        ADCL__TENSOR_ARGS(out), ADCL__UINT_ARG(dy->rows), ADCL__UINT_ARG(program->hidden),
-        ADCL__UINT_ARG(program->bottleneck), ADCL__ARG(p->scaling), ADCL__UINT_ARG(p->residual),
-        ADCL__UINT_ARG(parts), MASK_ARGS(mask)};
-    return ADCL__LAUNCH(ctx, kernel(program, "adcl_fused_backward"),
-                        range(shares(program, adcl__blocks_of(dy->rows, ADCL__TILE_ROWS)), 1),
-                        arguments);
+    const bool turned = adcl__fused_cpu_turns(program, dy->rows);
+    const factor w_up_t = turned ? turned_factor(program, p->w_up)
+                                 : packed_factor(program, p->w_up_t, program->hidden);
+    const factor w_down_t = turned ? turned_factor(program, p->w_down)
+                                   : packed_factor(program, p->w_down_t, program->bottleneck);
+    const cl_mem buffers[] = {dy->buffer,    du->buffer,    w_up_t.buffer, w_down_t.buffer,
+                              p->z->buffer, p->dz->buffer, out->buffer};
+    backward_arguments sizes = {
+        .dy = place_of(dy), .du = place_of(du), .z = place_of(p->z), .dz = place_of(p->dz),
+        .dx = place_of(out), .w_up_t = w_up_t.place, .w_down_t = w_down_t.place,
+        .dropout = dropout_of(p->mask, program->hidden),
+        .rows = (cl_uint)dy->rows, .hidden = (cl_uint)program->hidden,
+        .bottleneck = (cl_uint)program->bottleneck,
+        .residual = p->residual, .scaling = p->scaling};
+    const bool makes_dz = (parts & ADCL__FUSED_DZ) != 0, makes_dx = (parts & ADCL__FUSED_DX) != 0;
+    sizes.parts = (makes_dz ? DOWN : 0) | (makes_dx ? UP : 0);
+    if (!adcl__fused_cpu_splits(program, dy->rows))
+        return LAUNCH(ctx, kernel(program, "adcl_fused_backward"), many_range(program, dy->rows),
+                      buffers, sizes);
+    const adcl__kernel_id few = kernel(program, "adcl_fused_backward_few");
+    adcl__range dz_range = few_range(program, dy->rows, program->bottleneck);
+    if (adcl__activation_mixes_columns(program->activation) || p->mask != NULL) dz_range.items[1] = 1;
+    sizes.parts = DOWN | (turned ? TURNED : 0);
+    if (makes_dz) ADCL_TRY(LAUNCH(ctx, few, dz_range, buffers, sizes));
+    sizes.parts = UP | (turned ? TURNED : 0);
+    return makes_dx ? LAUNCH(ctx, few, few_range(program, dy->rows, program->hidden), buffers, sizes)
+                    : ADCL_OK;
 }
 
 /* ---- gradients -------------------------------------------------------------------------------- */
@@ -343,7 +372,7 @@ typedef struct gradient_factors {
 static adcl_status gradients(adcl_context *ctx, const adcl__fused_cpu *program,
                              const gradient_factors *f, const adcl__fused_gradients *to)
 {
-    const adcl_tensor *unwanted = f->du; /* some buffer must be named */
+    const adcl_tensor *unwanted = f->du; /* some tensor must be named */
     const adcl_tensor *w_down = to->w_down != NULL ? to->w_down : unwanted;
     const adcl_tensor *b_down = to->b_down != NULL ? to->b_down : unwanted;
     const adcl_tensor *w_up = to->w_up != NULL ? to->w_up : unwanted;
@@ -358,18 +387,20 @@ static adcl_status gradients(adcl_context *ctx, const adcl__fused_cpu *program,
     size_t panels = gradient_shares(program, panels_of(program, program->hidden));
     size_t splits = adcl__least(adcl__blocks_of(width, ADCL__TILE_ROWS),
                                 adcl__blocks_of(gradient_shares(program, SIZE_MAX), panels));
-    const cl_mem rooms = buffer_or(f->rooms, f->du);
-    const adcl__argument arguments[] = {
-        ADCL__TENSOR_ARGS(f->x), SCRATCH_ARGS(f->dz), ADCL__TENSOR_ARGS(f->h),
-        ADCL__TENSOR_ARGS(f->du), ADCL__TENSOR_ARGS(w_down), ADCL__VECTOR_ARGS(b_down),
-        ADCL__TENSOR_ARGS(w_up), ADCL__VECTOR_ARGS(b_up), ADCL__ARG(rooms),
-        ADCL__UINT_ARG(f->du->rows),
-        ADCL__UINT_ARG(program->hidden), ADCL__UINT_ARG(program->bottleneck), ADCL__UINT_ARG(width),
-        ADCL__ARG(f->scaling), ADCL__UINT_ARG(wanted), ADCL__UINT_ARG(down_items),
-        ADCL__UINT_ARG(splits)};
+    const cl_mem buffers[] = {f->x->buffer,   f->dz->buffer,  f->h->buffer,
+                              f->du->buffer,  w_down->buffer, b_down->buffer,
+                              w_up->buffer,   b_up->buffer,   buffer_or(f->rooms, f->du)};
+    const gradient_arguments sizes = {
+        .x = place_of(f->x), .dz = place_of(f->dz), .h = place_of(f->h), .du = place_of(f->du),
+        .w_down = place_of(w_down), .w_up = place_of(w_up),
+        .b_down = b_down->offset, .b_up = b_up->offset,
+        .rows = (cl_uint)f->du->rows, .hidden = (cl_uint)program->hidden,
+        .bottleneck = (cl_uint)program->bottleneck, .width = (cl_uint)width,
+        .scaling = f->scaling, .wanted = (cl_uint)wanted,
+        .down_items = (cl_uint)down_items, .up_splits = (cl_uint)splits};
     adcl__kernel_id id = kernel(program, "adcl_fused_gradients");
     if (program->part == ADCL__FUSED_PRODUCTS) id.part = ADCL__FUSED_GRADIENTS;
-    return ADCL__LAUNCH(ctx, id, range(down_items + (up ? panels * splits : 0), 1), arguments);
+    return LAUNCH(ctx, id, range(down_items + (up ? panels * splits : 0), 1), buffers, sizes);
 }
 
 adcl_status adcl__fused_cpu_gradients(adcl_context *ctx, const adcl__fused_pass *p,
@@ -383,15 +414,28 @@ adcl_status adcl__fused_cpu_gradients(adcl_context *ctx, const adcl__fused_pass 
 
 /* ---- single products -------------------------------------------------------------------------- */
 
+/* out (N, D) = a (N, K)·kernel (K, D) + bias: the second half of a forward pass. */
+static adcl_status product(adcl_context *ctx, const adcl__fused_cpu *program, const adcl_tensor *a,
+                           factor right, size_t depth, const adcl_tensor *bias, adcl_tensor *out)
+{
+    const cl_mem unused = out->buffer; /* some buffer must be named */
+    const cl_mem buffers[] = {unused, unused, unused, right.buffer, buffer_or(bias, out),
+                              unused, a->buffer, out->buffer};
+    const forward_arguments sizes = {
+        .h = place_of(a), .y = place_of(out), .w_up = right.place,
+        .b_up = bias != NULL ? bias->offset : 0,
+        .rows = (cl_uint)out->rows, .hidden = (cl_uint)program->hidden, .width = (cl_uint)depth,
+        .has_bias = bias != NULL, .scaling = 1.0f, .parts = UP};
+    return LAUNCH(ctx, kernel(program, "adcl_fused_forward_few"),
+                  few_range(program, out->rows, program->hidden), buffers, sizes);
+}
+
 adcl_status adcl__fused_cpu_product(adcl_context *ctx, const adcl__fused_cpu *program,
                                     const adcl_tensor *a, const adcl_tensor *product_kernel,
                                     const adcl_tensor *bias, adcl_tensor *out)
 {
-    return up(ctx, program,
-              &(up_product){.h = a, .kernel = matrix_factor(program, product_kernel),
-                            .depth = product_kernel->rows, .bias = bias, .scaling = 1.0f,
-                            .mask = &no_mask},
-              out);
+    return product(ctx, program, a, matrix_factor(program, product_kernel), product_kernel->rows,
+                   bias, out);
 }
 
 adcl_status adcl__fused_cpu_product_gradients(adcl_context *ctx, const adcl__fused_cpu *program,
@@ -410,9 +454,6 @@ adcl_status adcl__fused_cpu_product_back(adcl_context *ctx, const adcl__fused_cp
 {
     const adcl__fused_pass p = {.w_up = product_kernel, .w_up_t = packed};
     ADCL_TRY(pack(ctx, program, &p, PACKS_TRANSPOSES));
-    return up(ctx, program,
-              &(up_product){.h = dout,
-                            .kernel = packed_factor(program, packed, product_kernel->cols),
-                            .depth = product_kernel->cols, .scaling = 1.0f, .mask = &no_mask},
-              da);
+    return product(ctx, program, dout, packed_factor(program, packed, product_kernel->cols),
+                   product_kernel->cols, NULL, da);
 }

@@ -74,6 +74,9 @@ adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *
 /* True where rows are so few that passes are better launched in parts, which cuts them into more work-items. */
 bool adcl__fused_cpu_splits(const adcl__fused_cpu *program, size_t rows);
 
+/* True where rows are so few that backward reads w_up and w_down themselves, without w_up_t and w_down_t. */
+bool adcl__fused_cpu_turns(const adcl__fused_cpu *program, size_t rows);
+
 /* True where rows are so many that packing the kernels for one forward pays. */
 bool adcl__fused_cpu_packs(const adcl__fused_cpu *program, size_t rows);
 
