@@ -1,31 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* elementwise.cl – kernels whose work-item (c, r) makes element (r, c) of a matrix.
+/* elementwise.cl – kernels whose work-item (i, r) makes item_cols columns of row r of a matrix: one on a GPU, on a
+ * CPU as many as make a loop that its compiler turns into vectors.
  *
- *            c = get_global_id(0) →
+ *            i = get_global_id(0) →
  *          ┌──────────────────────┐
- *    r     │ one work-item each   │   (rows, cols)
+ *    r     │ item_cols elements   │   (rows, cols)
  *    ↓     └──────────────────────┘
  *
- * Copies move 32-bit words, so one kernel serves floats and integers. */
+ * They move 32-bit words, so one kernel serves floats and integers. */
 
 /* destination = word, over (rows, cols). */
 kernel void adcl_fill(global uint *destination, ulong destination_offset, ulong destination_stride,
-                      uint rows, uint cols, uint word)
+                      uint rows, uint cols, uint word, uint item_cols)
 {
-    uint c = get_global_id(0), r = get_global_id(1);
-    if (c >= cols || r >= rows) return;
-    destination[adcl_at(destination_offset, destination_stride, r, c)] = word;
+    uint first = get_global_id(0) * item_cols, r = get_global_id(1);
+    if (first >= cols || r >= rows) return;
+    uint last = first + min(cols - first, item_cols);
+    global uint *to = destination + adcl_at(destination_offset, destination_stride, r, 0);
+    for (uint c = first; c < last; c++) to[c] = word;
 }
 
 /* destination = source, both (rows, cols). */
 kernel void adcl_copy(global const uint *source, ulong source_offset, ulong source_stride,
                       global uint *destination, ulong destination_offset, ulong destination_stride,
-                      uint rows, uint cols)
+                      uint rows, uint cols, uint item_cols)
 {
-    uint c = get_global_id(0), r = get_global_id(1);
-    if (c >= cols || r >= rows) return;
-    destination[adcl_at(destination_offset, destination_stride, r, c)] =
-        source[adcl_at(source_offset, source_stride, r, c)];
+    uint first = get_global_id(0) * item_cols, r = get_global_id(1);
+    if (first >= cols || r >= rows) return;
+    uint last = first + min(cols - first, item_cols);
+    global const uint *from = source + adcl_at(source_offset, source_stride, r, 0);
+    global uint *to = destination + adcl_at(destination_offset, destination_stride, r, 0);
+    for (uint c = first; c < last; c++) to[c] = from[c];
 }
 
 /* destination row r = source row indices[r]; an index outside [0, source_rows) gives `outside`.
@@ -34,12 +39,14 @@ kernel void adcl_gather_rows(global const uint *source, ulong source_offset, ulo
                              uint source_rows, global const int *indices, ulong indices_offset,
                              ulong indices_stride, global uint *destination,
                              ulong destination_offset, ulong destination_stride, uint rows,
-                             uint cols, uint outside)
+                             uint cols, uint outside, uint item_cols)
 {
-    uint c = get_global_id(0), r = get_global_id(1);
-    if (c >= cols || r >= rows) return;
-    int from = indices[adcl_at(indices_offset, indices_stride, r, 0)];
-    bool inside = from >= 0 && (uint)from < source_rows;
-    destination[adcl_at(destination_offset, destination_stride, r, c)] =
-        inside ? source[adcl_at(source_offset, source_stride, (uint)from, c)] : outside;
+    uint first = get_global_id(0) * item_cols, r = get_global_id(1);
+    if (first >= cols || r >= rows) return;
+    uint last = first + min(cols - first, item_cols);
+    int index = indices[adcl_at(indices_offset, indices_stride, r, 0)];
+    bool inside = index >= 0 && (uint)index < source_rows;
+    global const uint *from = source + adcl_at(source_offset, source_stride, inside ? (uint)index : 0, 0);
+    global uint *to = destination + adcl_at(destination_offset, destination_stride, r, 0);
+    for (uint c = first; c < last; c++) to[c] = inside ? from[c] : outside;
 }

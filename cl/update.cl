@@ -19,18 +19,21 @@ float16 adcl_load_columns(global const float *row, uint c, uint cols)
     return vload16(0, lanes);
 }
 
-/* Work-item i: its partial = (largest |g|, Σ (g / largest)²) over the groups i, i + items, … of sixteen
- * columns of all rows. Relative to the largest no square overflows or vanishes; NaN and infinity give
- * NaN. */
+/* Work-item i: its partial = (largest |g|, Σ (g / largest)²) over its groups of sixteen columns, of all rows: a
+ * GPU's i, i + items, … (neighbours read side by side), or, where it `reads_on`, a CPU's one behind the other.
+ * Relative to the largest no square overflows or vanishes; NaN and infinity give NaN. */
 kernel void adcl_norm_partials(global const float *gradient, ulong gradient_offset,
                                ulong gradient_stride, global float *partials,
-                               ulong partials_offset, uint rows, uint cols, uint items)
+                               ulong partials_offset, uint rows, uint cols, uint items, uint reads_on)
 {
     uint item = get_global_id(0);
     if (item >= items || get_global_id(1) > 0) return;
+    const uint groups = (cols + 15) / 16, share = (groups + items - 1) / items;
+    const uint step = 16 * (reads_on ? 1 : items), first = 16 * item * (reads_on ? share : 1);
+    const uint last = reads_on ? min(first + 16 * share, cols) : cols;
     float16 largest_lanes = 0.0f;
     for (uint r = 0; r < rows; r++)
-        for (uint c = 16 * item; c < cols; c += 16 * items)
+        for (uint c = first; c < last; c += step)
             largest_lanes = fmax(largest_lanes,
                                  fabs(adcl_load_columns(gradient + adcl_at(gradient_offset,
                                                                            gradient_stride, r, 0),
@@ -41,10 +44,10 @@ kernel void adcl_norm_partials(global const float *gradient, ulong gradient_offs
     float unit = largest > 0.0f ? largest : 1.0f;
     float16 sum_lanes = 0.0f;
     for (uint r = 0; r < rows; r++)
-        for (uint c = 16 * item; c < cols; c += 16 * items) {
-            float16 share = adcl_load_columns(gradient + adcl_at(gradient_offset, gradient_stride, r,
-                                                                 0), c, cols) / unit;
-            sum_lanes += share * share;
+        for (uint c = first; c < last; c += step) {
+            float16 part = adcl_load_columns(gradient + adcl_at(gradient_offset, gradient_stride, r,
+                                                                0), c, cols) / unit;
+            sum_lanes += part * part;
         }
     vstore16(sum_lanes, 0, lanes);
     for (uint lane = 0; lane < 16; lane++) sum += lanes[lane];

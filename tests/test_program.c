@@ -8,7 +8,7 @@ static adcl_status launch_fill(adcl_context *ctx, adcl__kernel_id id, size_t ite
 {
     adcl_tensor *tensor = adcl_test_tensor_create(ctx, 1, 1, NULL);
     const adcl__argument arguments[] = {ADCL__TENSOR_ARGS(tensor), ADCL__UINT_ARG(1),
-                                        ADCL__UINT_ARG(1), ADCL__UINT_ARG(0)};
+                                        ADCL__UINT_ARG(1), ADCL__UINT_ARG(0), ADCL__UINT_ARG(1)};
     adcl_status status = ADCL__LAUNCH(ctx, id, ((adcl__range){.items = {items, 1}}), arguments);
     adcl_tensor_destroy(&tensor);
     return status;

@@ -51,8 +51,9 @@ adcl_status adcl_tensor_fill(adcl_context *ctx, adcl_tensor *tensor, float value
                           (double)value);
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(tensor), ADCL__UINT_ARG(tensor->rows), ADCL__UINT_ARG(tensor->cols),
-        ADCL__UINT_ARG(element_word(tensor->dtype, value))};
-    return ADCL__LAUNCH(ctx, kernel("adcl_fill"), per_element(tensor), arguments);
+        ADCL__UINT_ARG(element_word(tensor->dtype, value)), ADCL__UINT_ARG(adcl__item_columns(ctx))};
+    return ADCL__LAUNCH(ctx, kernel("adcl_fill"),
+                        adcl__column_range(ctx, tensor->rows, tensor->cols), arguments);
 }
 
 adcl_status adcl_tensor_copy(adcl_context *ctx, const adcl_tensor *source,
@@ -65,8 +66,10 @@ adcl_status adcl_tensor_copy(adcl_context *ctx, const adcl_tensor *source,
         return adcl__fail(ctx, ADCL_ERR_INVALID_ARGUMENT, 0,
                           "tensor copy: source and destination overlap");
     const adcl__argument arguments[] = {ADCL__TENSOR_ARGS(source), ADCL__TENSOR_ARGS(destination),
-                                        ADCL__UINT_ARG(source->rows), ADCL__UINT_ARG(source->cols)};
-    return ADCL__LAUNCH(ctx, kernel("adcl_copy"), per_element(source), arguments);
+                                        ADCL__UINT_ARG(source->rows), ADCL__UINT_ARG(source->cols),
+                                        ADCL__UINT_ARG(adcl__item_columns(ctx))};
+    return ADCL__LAUNCH(ctx, kernel("adcl_copy"),
+                        adcl__column_range(ctx, source->rows, source->cols), arguments);
 }
 
 adcl_status adcl_tensor_gather_rows(adcl_context *ctx, const adcl_tensor *source,
@@ -89,8 +92,9 @@ adcl_status adcl_tensor_gather_rows(adcl_context *ctx, const adcl_tensor *source
         ADCL__TENSOR_ARGS(source),      ADCL__UINT_ARG(source->rows),
         ADCL__TENSOR_ARGS(indices),     ADCL__TENSOR_ARGS(destination),
         ADCL__UINT_ARG(destination->rows), ADCL__UINT_ARG(destination->cols),
-        ADCL__UINT_ARG(outside)};
-    return ADCL__LAUNCH(ctx, kernel("adcl_gather_rows"), per_element(destination), arguments);
+        ADCL__UINT_ARG(outside), ADCL__UINT_ARG(adcl__item_columns(ctx))};
+    return ADCL__LAUNCH(ctx, kernel("adcl_gather_rows"),
+                        adcl__column_range(ctx, destination->rows, destination->cols), arguments);
 }
 
 /* ---- residual and dropout ---------------------------------------------------------------------*/

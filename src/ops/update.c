@@ -24,7 +24,8 @@ adcl_status adcl__norm_partials(adcl_context *ctx, const adcl_tensor *gradient, 
     size_t items = adcl__norm_partial_count(gradient);
     const adcl__argument arguments[] = {
         ADCL__TENSOR_ARGS(gradient), ADCL__ARG(partials), {sizeof(cl_ulong), &(cl_ulong){first}},
-        ADCL__UINT_ARG(gradient->rows), ADCL__UINT_ARG(gradient->cols), ADCL__UINT_ARG(items)};
+        ADCL__UINT_ARG(gradient->rows), ADCL__UINT_ARG(gradient->cols), ADCL__UINT_ARG(items),
+        ADCL__UINT_ARG(adcl__item_columns(ctx) > 1)};
     return ADCL__LAUNCH(ctx, kernel("adcl_norm_partials"), ((adcl__range){.items = {items, 1}}),
                         arguments);
 }
