@@ -45,6 +45,34 @@ bool bench_device_add(bench_device *device, const bench_row *rows, size_t count)
     return true;
 }
 
+/* One timing of a row's, which lie `step` rows apart: the median of the rounds' medians and their spread, the least
+ * and the number of all samples. */
+static bench_timing merge_rounds(const bench_row *row, size_t step, size_t rounds, double *medians)
+{
+    bench_timing all = row->timing;
+    for (size_t i = 0; i < rounds; i++) medians[i] = row[i * step].timing.median_ms;
+    const bench_timing middle = bench_summarise(medians, rounds, all.passes_per_sample);
+    for (size_t i = 1; i < rounds; i++) {
+        const bench_timing *t = &row[i * step].timing;
+        all.samples += t->samples;
+        if (t->min_ms < all.min_ms) all.min_ms = t->min_ms;
+    }
+    all.median_ms = middle.median_ms;
+    if (rounds > 1) all.spread_ms = middle.spread_ms;
+    return all;
+}
+
+bool bench_device_merge_rounds(bench_device *device, size_t rounds)
+{
+    double *medians = malloc(rounds * sizeof *medians);
+    if (medians == NULL) return false;
+    device->count /= rounds;
+    for (size_t i = 0; i < device->count; i++)
+        device->rows[i].timing = merge_rounds(&device->rows[i], device->count, rounds, medians);
+    free(medians);
+    return true;
+}
+
 void bench_device_free(bench_device *device)
 {
     free(device->name);

@@ -28,6 +28,8 @@ typedef struct bench_device {
 bool bench_device_init(bench_device *device, const adcl_device_info *info);
 /* Appends rows. False when memory ran out. */
 bool bench_device_add(bench_device *device, const bench_row *rows, size_t count);
+/* Rows that came so many times, all in the same order, become one each. False when memory ran out. */
+bool bench_device_merge_rounds(bench_device *device, size_t rounds);
 void bench_device_free(bench_device *device);
 
 typedef struct bench_report {

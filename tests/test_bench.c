@@ -51,6 +51,28 @@ Test(bench_statistics, one_sample_has_no_spread)
     cr_expect_eq(t.spread_ms, 0.0);
 }
 
+/* Three rounds over two rows. */
+Test(bench_rounds, become_one_row_of_their_medians)
+{
+    static const double medians[] = {3.0, 10.0, 1.0, 30.0, 2.0, 20.0};
+    bench_device device = {0};
+    for (size_t i = 0; i < 6; i++) {
+        bench_row row = {.timing = {medians[i], medians[i] - 0.5, 0.1, 5, 7}};
+        cr_assert(bench_device_add(&device, &row, 1));
+    }
+    cr_assert(bench_device_merge_rounds(&device, 3));
+    cr_assert_eq(device.count, 2);
+    const bench_timing *first = &device.rows[0].timing, *second = &device.rows[1].timing;
+    NEAR(first->median_ms, 2.0);
+    NEAR(first->min_ms, 0.5);
+    NEAR(first->spread_ms, 1.0);
+    cr_expect_eq(first->samples, 15);
+    cr_expect_eq(first->passes_per_sample, 7);
+    NEAR(second->median_ms, 20.0);
+    NEAR(second->min_ms, 9.5);
+    bench_device_free(&device);
+}
+
 static bench_verdict verdict_of(bench_timing now, bench_timing base)
 {
     return bench_compare(&now, &base, 0.05);

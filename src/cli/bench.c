@@ -21,6 +21,7 @@ typedef struct bench_options {
     const char *shapes_path;
     bench_defaults defaults; /* passes and activations */
     bench_engines engines;
+    size_t rounds;
     bench_format format;
     const char *compare_path;
     double tolerance; /* percent */
@@ -136,8 +137,8 @@ static int bench(bench_job *job)
     const bench_subject *subject =
         job->encoder_options != NULL ? &job->encoder.subject : &bench_adapter_subject;
     job->report.level = subject->level;
-    TRY(bench_run_devices(s, subject, &job->shapes, &job->o->engines, &job->report,
-                          &job->left_out));
+    TRY(bench_run_devices(s, subject, &job->shapes, &job->o->engines, job->o->rounds,
+                          &job->report, &job->left_out));
     if (job->o->compare_path != NULL) compare(job);
     if (!bench_report_print(&job->report, job->o->format, stdout))
         return session_fail(s, "the result could not be printed");
@@ -247,6 +248,7 @@ static int run_bench(session *s, int argc, char **argv)
     bench_options o = {.rows = {{1, 32, 512, 4096}, 4},
                        .hidden = {{768}, 1},
                        .bottleneck = {{64}, 1},
+                       .rounds = 1,
                        .tolerance = 5.0};
     bench_encoder_options encoder = BENCH_ENCODER_OPTIONS_INIT;
     given_texts texts = {.activations = "relu"};
@@ -264,6 +266,8 @@ static int run_bench(session *s, int argc, char **argv)
          "gpu, cpu, 0:1 (platform:device), pocl:, part of a name, or all"},
         {"engine", 0, OPTION_TEXT, &texts.engine, "NAME",
          "auto, gemm, fused, reference or all (default auto, and gemm beside it)"},
+        {"rounds", 0, OPTION_SIZE, &o.rounds, "N",
+         "so many times over all of it, and each row's median (default 1)"},
         {"output", 'o', OPTION_TEXT, &texts.format, "FORMAT",
          "md, csv, json or jsonl (default md)"},
         {"format", 0, OPTION_TEXT, &texts.format, "FORMAT", "the same as --output"},

@@ -42,6 +42,7 @@ typedef struct device_run {
     const bench_subject *subject;
     const bench_shapes *shapes;
     const bench_engines *engines;
+    size_t rounds;
     bool lacking[BENCH_ENGINES_MOST]; /* engines that were passed over */
     bench_device *device;
 } device_run;
@@ -159,13 +160,9 @@ static int check_shares(const device_run *run)
     return DONE;
 }
 
-static int measure_device(device_run *run)
+static int measure_shapes(device_run *run)
 {
     session *s = run->s;
-    if (!bench_device_init(run->device, adcl_context_device(s->ctx)))
-        return session_fail(s, "no memory for the device's name");
-    session_note(s, "%s: measuring its peak", run->device->name);
-    TRY(update_peak(run));
     for (size_t i = 0; i < run->shapes->count; i++) {
         bench_shape shape = run->shapes->items[i];
         char text[256];
@@ -173,14 +170,30 @@ static int measure_device(device_run *run)
         session_note(s, "%zu of %zu: %s", i + 1, run->shapes->count, text);
         TRY(measure_shape(run, &shape));
     }
+    return DONE;
+}
+
+static int measure_device(device_run *run)
+{
+    session *s = run->s;
+    if (!bench_device_init(run->device, adcl_context_device(s->ctx)))
+        return session_fail(s, "no memory for the device's name");
+    session_note(s, "%s: measuring its peak", run->device->name);
     TRY(update_peak(run));
+    for (size_t round = 1; round <= run->rounds; round++) {
+        if (run->rounds > 1) session_note(s, "round %zu of %zu", round, run->rounds);
+        TRY(measure_shapes(run));
+    }
+    TRY(update_peak(run));
+    if (!bench_device_merge_rounds(run->device, run->rounds))
+        return session_fail(s, "no memory for the rounds");
     return check_shares(run);
 }
 
 /* ---- devices ---------------------------------------------------------------------------------*/
 
 static int measure_one(session *s, const bench_subject *subject, const bench_shapes *shapes,
-                       const bench_engines *engines, bench_report *report)
+                       const bench_engines *engines, size_t rounds, bench_report *report)
 {
     bench_device *grown =
         realloc(report->devices, (report->device_count + 1) * sizeof *report->devices);
@@ -188,8 +201,8 @@ static int measure_one(session *s, const bench_subject *subject, const bench_sha
     report->devices = grown;
     bench_device *device = &grown[report->device_count];
     *device = (bench_device){0};
-    device_run run = {
-        .s = s, .subject = subject, .shapes = shapes, .engines = engines, .device = device};
+    device_run run = {.s = s, .subject = subject, .shapes = shapes, .engines = engines,
+                      .rounds = rounds, .device = device};
     int status = session_open(s, TALK_ALWAYS);
     if (status == DONE) status = measure_device(&run);
     if (subject->leave != NULL) subject->leave(subject->self);
@@ -202,7 +215,7 @@ static int measure_one(session *s, const bench_subject *subject, const bench_sha
 }
 
 static int measure_all(session *s, const adcl_device_list *list, const bench_subject *subject,
-                       const bench_shapes *shapes, const bench_engines *engines,
+                       const bench_shapes *shapes, const bench_engines *engines, size_t rounds,
                        bench_report *report, size_t *left_out)
 {
     for (size_t i = 0; i < adcl_device_list_count(list); i++) {
@@ -212,7 +225,7 @@ static int measure_all(session *s, const adcl_device_list *list, const bench_sub
             continue;
         }
         s->common.device = info->selector;
-        if (measure_one(s, subject, shapes, engines, report) == DONE) continue;
+        if (measure_one(s, subject, shapes, engines, rounds, report) == DONE) continue;
         session_note(s, "%s %s: left out", info->selector, info->name);
         ++*left_out;
     }
@@ -221,14 +234,15 @@ static int measure_all(session *s, const adcl_device_list *list, const bench_sub
 }
 
 int bench_run_devices(session *s, const bench_subject *subject, const bench_shapes *shapes,
-                      const bench_engines *engines, bench_report *report, size_t *left_out)
+                      const bench_engines *engines, size_t rounds, bench_report *report,
+                      size_t *left_out)
 {
     *left_out = 0;
     if (s->common.device == NULL || strcmp(s->common.device, "all") != 0)
-        return measure_one(s, subject, shapes, engines, report);
+        return measure_one(s, subject, shapes, engines, rounds, report);
     adcl_device_list *list = NULL;
     TRY_HOST(s, adcl_device_list_create(&list, &s->error));
-    int status = measure_all(s, list, subject, shapes, engines, report, left_out);
+    int status = measure_all(s, list, subject, shapes, engines, rounds, report, left_out);
     s->common.device = "all";
     adcl_device_list_destroy(&list);
     return status;

@@ -105,6 +105,13 @@ class Bench(CliTest):
         self.assertEqual({row["device"] for row in rows},
                          {device["name"] for device in listed if device["usable"]})
 
+    def test_rounds_give_the_rows_of_one(self):
+        once = self.rows("--engine", "reference")
+        thrice = self.rows("--engine", "reference", "--rounds", "3")
+        self.assertEqual([row["pass"] for row in thrice], [row["pass"] for row in once])
+        self.assertGreaterEqual(min(row["samples"] for row in thrice), 15)
+        self.refused("bench", "--rounds", "0", says=["--rounds", "got 0"])
+
     def test_a_start_is_timed_in_processes_of_its_own(self):
         forward, cold, warm = self.rows("--engine", "reference", "--passes", "forward,start")
         self.assertEqual([row["engine"] for row in (forward, cold, warm)], ["reference"] * 3)
