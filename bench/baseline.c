@@ -80,7 +80,8 @@ static bool is_same_load(const json_t *base, const bench_shape *shape)
            has_text(base, "config", shape->model->config, "") &&
            has_size(base, "batches", shape->load.batches) &&
            has_size(base, "sequences", shape->load.sequences) &&
-           has_size(base, "length", shape->load.length);
+           has_size(base, "length", shape->load.length) &&
+           json_is_true(json_object_get(base, "sorted")) == shape->load.sorted;
 }
 
 /* Earlier versions knew no level but adapter, and no activation but relu. */

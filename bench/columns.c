@@ -57,7 +57,8 @@ CELL(print_batch)
     if (load->length > 0)
         snprintf(text, size, "%zu × %zu", load->sequences, load->length);
     else
-        snprintf(text, size, "%zu × %zu texts", load->batches, load->sequences);
+        snprintf(text, size, "%zu × %zu %stexts", load->batches, load->sequences,
+                 load->sorted ? "sorted " : "");
 }
 
 const bench_column *bench_work_columns(bench_level level)

@@ -69,7 +69,8 @@ static bool make_batches(const bench_encoder_level *level, const bench_shape *sh
     const bench_load *load = &shape->load;
     if (load->length > 0)
         return bench_batches_random(out, load->sequences, load->length, level->model.vocabulary);
-    return bench_batches_of_texts(out, level->texts, load->sequences, load->batches, level->seed);
+    return bench_batches_of_texts(out, level->texts, load->sequences, load->batches, load->sorted,
+                                  level->seed);
 }
 
 static void complete_shape(const bench_encoder_level *level, const bench_batches *batches,

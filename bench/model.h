@@ -45,6 +45,7 @@ typedef struct bench_load {
     size_t length;    /* tokens of each sequence; 0: texts of any length */
     size_t tokens;    /* of all batches */
     double squares;   /* Σ l² over their sequences */
+    bool sorted;      /* texts: those of similar length are in a batch */
 } bench_load;
 
 /* What is done with every batch. */

@@ -58,12 +58,13 @@ static json_t *describe_load(const bench_row *row)
     const bench_load *load = &row->shape.load;
     bool has = bench_has_rate(row);
     return json_pack(
-        "{s:s, s:s, s:I, s:I, s:o, s:I, s:o, s:o, s:o, s:I}",
+        "{s:s, s:s, s:I, s:I, s:o, s:b, s:I, s:o, s:o, s:o, s:I}",
         "model", row->shape.model->name,
         "config", row->shape.model->config,
         "batches", (json_int_t)load->batches,
         "sequences", (json_int_t)load->sequences,
         "length", load->length > 0 ? json_integer((json_int_t)load->length) : json_null(),
+        "sorted", (int)load->sorted,
         "tokens", (json_int_t)load->tokens,
         "tokens_per_second", number(has, bench_rows_per_second(row)),
         "tokens_per_second_spread", number(has, bench_rows_per_second_spread(row)),

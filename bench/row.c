@@ -22,8 +22,8 @@ void bench_shape_text(const bench_shape *s, char *text, size_t size)
             snprintf(text, size, "%zu × %zu tokens, %s, %s", s->load.sequences, s->load.length,
                      s->model->name, s->model->config);
         else
-            snprintf(text, size, "%zu × %zu texts, %s, %s", s->load.batches, s->load.sequences,
-                     s->model->name, s->model->config);
+            snprintf(text, size, "%zu × %zu %stexts, %s, %s", s->load.batches, s->load.sequences,
+                     s->load.sorted ? "sorted " : "", s->model->name, s->model->config);
         break;
     case BENCH_FROZEN:
         snprintf(text, size, "%zu rows, %zu inputs, %zu outputs", s->rows, s->hidden,

@@ -75,8 +75,32 @@ static bool fill_batches(bench_batches *out, const bench_texts *texts, size_t se
     return true;
 }
 
+typedef struct text_place {
+    size_t length;
+    int32_t text;
+} text_place;
+
+static int compare_lengths(const void *a, const void *b)
+{
+    const text_place *x = a, *y = b;
+    if (x->length != y->length) return x->length < y->length ? -1 : 1;
+    return (x->text > y->text) - (x->text < y->text);
+}
+
+static bool sort_by_length(const bench_texts *texts, int32_t *order, size_t count)
+{
+    text_place *places = malloc(count * sizeof *places);
+    if (places == NULL) return false;
+    for (size_t i = 0; i < count; i++)
+        places[i] = (text_place){texts->starts[order[i] + 1] - texts->starts[order[i]], order[i]};
+    qsort(places, count, sizeof *places, compare_lengths);
+    for (size_t i = 0; i < count; i++) order[i] = places[i].text;
+    free(places);
+    return true;
+}
+
 bool bench_batches_of_texts(bench_batches *out, const bench_texts *texts, size_t sequences,
-                            size_t batches, uint64_t seed)
+                            size_t batches, bool sorted, uint64_t seed)
 {
     int32_t *order = malloc(texts->count * sizeof *order);
     *out = (bench_batches){0};
@@ -84,7 +108,9 @@ bool bench_batches_of_texts(bench_batches *out, const bench_texts *texts, size_t
     adcl_shuffled_order(seed, 0, texts->count, order);
     if (sequences > texts->count) sequences = texts->count;
     if (batches > texts->count / sequences) batches = texts->count / sequences;
-    bool complete = fill_batches(out, texts, sequences, batches, order);
+    bool complete = (!sorted || sort_by_length(texts, order, sequences * batches)) &&
+                    fill_batches(out, texts, sequences, batches, order);
+    out->load.sorted = sorted;
     free(order);
     return complete;
 }

@@ -29,10 +29,10 @@ typedef struct bench_texts {
  * it in any case. */
 bool bench_batches_random(bench_batches *out, size_t sequences, size_t length, size_t vocabulary);
 
-/* At most `batches` whole batches of `sequences` texts, in a shuffled order. Fewer texts than
- * one batch holds are one batch of all of them. */
+/* At most `batches` whole batches of `sequences` texts, in a shuffled order, or the same texts `sorted` by length.
+ * Fewer texts than one batch holds are one batch of all of them. */
 bool bench_batches_of_texts(bench_batches *out, const bench_texts *texts, size_t sequences,
-                            size_t batches, uint64_t seed);
+                            size_t batches, bool sorted, uint64_t seed);
 void bench_batches_free(bench_batches *batches);
 
 #endif

@@ -176,7 +176,7 @@ class Encoders(unittest.TestCase):
         made = cases.group_by_shape(cases.encoder_cases([(1, 16), (32, 64)], texts, 2))
         self.assertEqual(made, {shape: ["step", "forward", "base"] for shape in (
             cases.Batches(1, 16, 1, 16), cases.Batches(32, 64, 1, 2048),
-            cases.Batches(2, 0, 2, 7))})
+            cases.Batches(2, 0, 2, 7), cases.Batches(2, 0, 2, 7, True))})
         self.assertEqual(cases.encoder_cases([], [], 2), [])
 
     def test_texts_are_a_shuffled_sample_of_whole_batches(self):
@@ -192,11 +192,12 @@ class Encoders(unittest.TestCase):
         task = self.task([[1, 2], [3], [4], [5, 6, 6]])
         task.write()
         read = encoder_task.EncoderTask.read(task.path)
-        self.assertEqual(read.problem("2", "0").batches, [[[1, 2], [3]], [[4], [5, 6, 6]]])
-        (batch,) = read.problem("3", "5").batches
+        self.assertEqual(read.problem("2", "0", "0").batches, [[[1, 2], [3]], [[4], [5, 6, 6]]])
+        self.assertEqual(read.problem("2", "0", "1").batches, [[[3], [4]], [[1, 2], [5, 6, 6]]])
+        (batch,) = read.problem("3", "5", "0").batches
         self.assertEqual([len(sequence) for sequence in batch], [5, 5, 5])
         self.assertLess(max(map(max, batch)), 7)
-        self.assertEqual(read.problem("3", "5"), task.problem("3", "5"))
+        self.assertEqual(read.problem("3", "5", "0"), task.problem("3", "5", "0"))
 
     def test_padding_has_a_mask(self):
         self.assertEqual(encoder_task.padded([[5, 6], [7]]), ([[5, 6], [7, 0]], [[1, 1], [1, 0]]))

@@ -209,7 +209,7 @@ Test(bench_batches, of_texts_hold_every_token_once)
     static const int32_t ids[] = {1, 1, 2, 2, 2, 3, 4, 4, 4, 4, 5};
     const bench_texts texts = {5, starts, ids, 4};
     bench_batches b;
-    cr_assert(bench_batches_of_texts(&b, &texts, 2, 9, 7));
+    cr_assert(bench_batches_of_texts(&b, &texts, 2, 9, false, 7));
     cr_expect_eq(b.load.batches, 2); /* the fifth text fills no batch */
     size_t seen = 0;
     double squares = 0.0;
@@ -225,11 +225,26 @@ Test(bench_batches, of_texts_hold_every_token_once)
     cr_expect_eq(seen, b.load.tokens);
     NEAR(b.load.squares, squares);
     bench_batches_free(&b);
-    cr_assert(bench_batches_of_texts(&b, &texts, 32, 9, 7)); /* fewer than a batch: all of them */
+    cr_assert(bench_batches_of_texts(&b, &texts, 32, 9, false, 7)); /* fewer than a batch: all of them */
     cr_expect_eq(b.load.batches, 1);
     cr_expect_eq(b.load.sequences, 5);
     cr_expect_eq(b.load.tokens, 11);
     cr_expect_eq(b.most_tokens, 11);
+    bench_batches_free(&b);
+}
+
+Test(bench_batches, of_sorted_texts_are_of_similar_length)
+{
+    static const size_t starts[] = {0, 2, 5, 6, 10};
+    static const int32_t ids[] = {1, 1, 2, 2, 2, 3, 4, 4, 4, 4};
+    static const int32_t first_of_batches[] = {3, 2}; /* one and two tokens, three and four */
+    const bench_texts texts = {4, starts, ids, 4};
+    bench_batches b;
+    cr_assert(bench_batches_of_texts(&b, &texts, 2, 9, true, 7));
+    cr_expect(b.load.sorted);
+    for (size_t i = 0; i < 2; i++) cr_expect_eq(b.items[i].ids[0], first_of_batches[i]);
+    cr_expect_eq(b.items[0].starts[2], 3);
+    cr_expect_eq(b.items[1].starts[2], 7);
     bench_batches_free(&b);
 }
 

@@ -55,6 +55,7 @@ class Batches(typing.NamedTuple):
     length: int
     batches: int
     tokens: int
+    is_sorted: bool = False  # texts of similar length are in a batch
 
     HEADS = ("batch", "tokens")
 
@@ -63,15 +64,15 @@ class Batches(typing.NamedTuple):
 
     def as_json(self):
         return {"sequences": self.sequences, "length": self.length or None,
-                "batches": self.batches, "tokens": self.tokens}
+                "batches": self.batches, "sorted": self.is_sorted, "tokens": self.tokens}
 
     def words(self):
-        return f"{self.sequences} {self.length}"
+        return f"{self.sequences} {self.length} {int(self.is_sorted)}"
 
     def sentence(self):
         if self.length:
             return f"{self.sequences} × {self.length}"
-        return f"{self.batches} × {self.sequences} texts"
+        return f"{self.batches} × {self.sequences} {'sorted ' if self.is_sorted else ''}texts"
 
     def figure(self, seconds):
         """Tokens a second; of a single sequence the milliseconds too, for somebody waits for it."""
@@ -100,7 +101,8 @@ def encoder_cases(sizes, texts, batch):
     """`texts`: the tokens of each text, a whole number of batches of them."""
     shapes = [Batches(sequences, length, 1, sequences * length) for sequences, length in sizes]
     if texts:
-        shapes.append(Batches(batch, 0, len(texts) // batch, sum(map(len, texts))))
+        shapes += [Batches(batch, 0, len(texts) // batch, sum(map(len, texts)), is_sorted)
+                   for is_sorted in (False, True)]
     return [Case(name, shape) for shape in shapes for name in ENCODER_PASSES]
 
 

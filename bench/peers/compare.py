@@ -49,7 +49,8 @@ def read_options(arguments):
                         help="a model with adapters instead, at batches of tokens: the folder has "
                              "config.json, vocab.txt and model.safetensors")
     parser.add_argument("--input", metavar="F.tsv",
-                        help="with --encoder: also texts, its column text_a, in shuffled batches")
+                        help="with --encoder: also texts, its column text_a, in shuffled batches, "
+                             "and the same sorted by length")
     parser.add_argument("--config", metavar="NAME", default="houlsby",
                         help="with --encoder: the adapters (default houlsby)")
     parser.add_argument("--sizes", metavar="SxL,...", type=sizes, default=list(ENCODER_SIZES),

@@ -182,7 +182,7 @@ class EncoderBench(Bench):
     def rows_of(self, shape, passes):
         what = ["--sizes", f"{shape.sequences}x{shape.length}"] if shape.length else [
             "--sizes", "none", "--input", self.task.texts_path, "--batch", str(shape.sequences),
-            "--batches", str(shape.batches)]
+            "--batches", str(shape.batches), *(["--sorted"] if shape.is_sorted else [])]
         printed = self.run("bench", "encoder", "--model", self.task.model, "--config",
                            self.task.config, *what, "--passes", ",".join(passes), "-o", "jsonl",
                            "--engine", self.engine, "--device", self.device)

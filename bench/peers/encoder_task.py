@@ -63,11 +63,11 @@ class EncoderTask:
         with open(path, encoding="utf-8") as file:
             return cls(pathlib.Path(path).parent, **json.load(file))
 
-    def problem(self, sequences, length):
+    def problem(self, sequences, length, is_sorted):
         sequences, length = int(sequences), int(length)
         if length == 0:
-            return Problem([self.texts[i:i + sequences]
-                            for i in range(0, len(self.texts), sequences)])
+            texts = sorted(self.texts, key=len) if int(is_sorted) else self.texts
+            return Problem([texts[i:i + sequences] for i in range(0, len(texts), sequences)])
         ids = random.Random(1)
         return Problem([[[ids.randrange(self.vocabulary) for _ in range(length)]
                          for _ in range(sequences)]])

@@ -118,7 +118,7 @@ static int add_texts(session *s, bench_encoder_job *job, unsigned passes, bench_
     size_t count = job->texts.count;
     size_t sequences = o->batch < count ? o->batch : count;
     size_t batches = o->batches < count / sequences ? o->batches : count / sequences;
-    const bench_load load = {.sequences = sequences, .batches = batches};
+    const bench_load load = {.sequences = sequences, .batches = batches, .sorted = o->sorted};
     return add_shape(s, job, &load, passes, shapes);
 }
 

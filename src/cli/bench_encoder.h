@@ -16,6 +16,7 @@ typedef struct bench_encoder_options {
     const char *sizes;      /* "1x16,32x64", or "none" */
     size_t batch;           /* texts of a batch */
     size_t batches;         /* of texts, at most */
+    int sorted;
     size_t max_length;      /* tokens of a text; 0: any */
     set_options set;
 } bench_encoder_options;
@@ -29,6 +30,8 @@ typedef struct bench_encoder_options {
     {"sizes", 0, OPTION_TEXT, &(o).sizes, "SxL,...",                                               \
      "encoder: sequences x tokens; none (default 1x16,32x16,32x64,16x128)"},                       \
     {"input", 0, OPTION_TEXT, &(o).input_path, "F.tsv", "encoder: texts, in shuffled batches"},    \
+    {"sorted", 0, OPTION_FLAG, &(o).sorted, NULL,                                                  \
+     "encoder: texts sorted by length instead"},                                                   \
     {"batch", 0, OPTION_SIZE, &(o).batch, "B", "encoder: texts of a batch (default 32)"},          \
     {"batches", 0, OPTION_SIZE, &(o).batches, "N",                                                 \
      "encoder: at most so many batches of texts (default 16)"},                                    \
