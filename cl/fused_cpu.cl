@@ -345,19 +345,21 @@ ADCL_KERNEL void adcl_fused_forward(ADCL_FORWARD_PARAMETERS)
 }
 #endif
 
-/* For few rows, DOWN or UP. Work-item (i, j): rows FEW_ROWS·i on, a share of the columns. */
+/* For few rows: DOWN, UP, or both where there is one share of the columns. Work-item (i, j): rows FEW_ROWS·i on, a
+ * share of the columns. */
 #if ADCL_MAKES(ADCL_INFERENCE) || ADCL_MAKES(ADCL_PRODUCTS)
 ADCL_KERNEL void adcl_fused_forward_few(ADCL_FORWARD_PARAMETERS)
 {
     uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(p.rows - row, (uint)ADCL_FEW_ROWS);
-    const bool up = ADCL_PART == ADCL_PRODUCTS || (p.parts & ADCL_UP);
     uint first, last;
-    adcl_share_panels(get_global_id(1), get_global_size(1), up ? p.hidden : p.bottleneck, &first,
-                      &last);
-    if (up)
-        ADCL_MAKE_UP(adcl_d_columns_few, ADCL_FEW_ROWS, row, count, first, last, 0)
-    else
+    if (ADCL_PART != ADCL_PRODUCTS && (p.parts & ADCL_DOWN)) {
+        adcl_share_panels(get_global_id(1), get_global_size(1), p.bottleneck, &first, &last);
         ADCL_MAKE_DOWN(adcl_r_columns_few, ADCL_FEW_ROWS, row, count, first, last)
+    }
+    if (p.parts & ADCL_UP) {
+        adcl_share_panels(get_global_id(1), get_global_size(1), p.hidden, &first, &last);
+        ADCL_MAKE_UP(adcl_d_columns_few, ADCL_FEW_ROWS, row, count, first, last, 0)
+    }
 }
 #endif
 
@@ -533,26 +535,28 @@ ADCL_KERNEL void adcl_fused_backward(ADCL_BACKWARD_PARAMETERS)
 }
 #endif
 
-/* For few rows, DOWN or UP. Work-item (i, j): rows FEW_ROWS·i on, a share of the columns. Under dropout DOWN
- * makes the du of its rows, all of it: so j is 0 then. */
+/* For few rows, likewise. Under dropout DOWN makes the du of its rows, all of it: so there is one share then. */
 #if ADCL_PART == 0
 ADCL_KERNEL void adcl_fused_backward_few(ADCL_BACKWARD_PARAMETERS)
 {
     uint row = get_global_id(0) * ADCL_FEW_ROWS, count = min(p.rows - row, (uint)ADCL_FEW_ROWS);
-    const bool down = p.parts & ADCL_DOWN;
+    const bool turned = ADCL_TURNS && (p.parts & ADCL_TURNED);
     uint first, last;
-    adcl_share_panels(get_global_id(1), get_global_size(1), down ? p.bottleneck : p.hidden, &first,
-                      &last);
-    if (down) ADCL_MAKE_DU(row, count)
-    if (ADCL_TURNS && (p.parts & ADCL_TURNED)) {
-        if (down)
+    if (p.parts & ADCL_DOWN) {
+        adcl_share_panels(get_global_id(1), get_global_size(1), p.bottleneck, &first, &last);
+        ADCL_MAKE_DU(row, count)
+        if (turned)
             ADCL_MAKE_DZ(adcl_r_columns_turned, ADCL_FEW_ROWS, row, count, first, last)
         else
+            ADCL_MAKE_DZ(adcl_r_columns_few, ADCL_FEW_ROWS, row, count, first, last)
+    }
+    if (p.parts & ADCL_UP) {
+        adcl_share_panels(get_global_id(1), get_global_size(1), p.hidden, &first, &last);
+        if (turned)
             ADCL_MAKE_DX(adcl_d_columns_turned, ADCL_FEW_ROWS, row, count, first, last, 0)
-    } else if (down)
-        ADCL_MAKE_DZ(adcl_r_columns_few, ADCL_FEW_ROWS, row, count, first, last)
-    else
-        ADCL_MAKE_DX(adcl_d_columns_few, ADCL_FEW_ROWS, row, count, first, last, 0)
+        else
+            ADCL_MAKE_DX(adcl_d_columns_few, ADCL_FEW_ROWS, row, count, first, last, 0)
+    }
 }
 #endif
 

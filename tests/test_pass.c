@@ -477,10 +477,10 @@ Test(adapter_pass, of_engine_fused_agrees_with_the_reference_for_vectors_of_any_
     adcl_context_destroy(&ctx);
 }
 
-static void check_batches_of_some_rows(adcl_context *ctx, size_t hidden)
+static void check_batches_of_some_rows(adcl_context *ctx, size_t hidden, size_t bottleneck)
 {
-    enum { ROWS = 300, R = 24 };
-    setup all = make_setup(ROWS, hidden, R, ADCL_ACTIVATION_GELU);
+    enum { ROWS = 300 };
+    setup all = make_setup(ROWS, hidden, bottleneck, ADCL_ACTIVATION_GELU);
     all.engine = ADCL_ENGINE_FUSED;
     numbers in = draw_numbers(&all);
     outcome expected = run(ctx, &all, &in, 1);
@@ -506,8 +506,11 @@ Test(adapter_pass, of_engine_fused_gives_a_row_the_same_bits_in_every_batch, .ti
 {
     adcl_context *ctx = adcl_test_context_create();
     claim_units(ctx, 2);
-    check_batches_of_some_rows(ctx, 77);
-    check_batches_of_some_rows(ctx, 96); /* whole vectors */
+    check_batches_of_some_rows(ctx, 77, 24);
+    check_batches_of_some_rows(ctx, 96, 24); /* whole vectors */
+    claim_units(ctx, 4);
+    check_batches_of_some_rows(ctx, 1033, 64); /* so large that few rows are split */
+    check_batches_of_some_rows(ctx, 1040, 64);
     adcl_context_destroy(&ctx);
 }
 

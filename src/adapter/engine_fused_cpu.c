@@ -3,11 +3,11 @@
  *
  *   forward    inference, once: pack the kernels          w_down_packed, w_up_packed
  *              training, many rows: both ways             and w_up_t, w_down_t
- *              one launch, two for few rows               z, h
+ *              one launch, two for few rows of large kernels   z, h
  *   backward   not so many: pack their transposes         w_up_t, w_down_t
  *              dz (and dx)                                dz, du under dropout
  *              gradients                                  into the adapter's
- *              dx, if it takes dy's place or rows are few
+ *              dx, if it takes dy's place or forward took two
  *
  * Parameters that have been handed out may change between passes at any time: of these nothing is
  * kept. */
@@ -170,8 +170,8 @@ static adcl_status fused_backward(adcl_context *ctx, const adcl_adapter *a, adcl
     bool needs_dz = dx != NULL || to.w_down != NULL || to.b_down != NULL;
     bool needs_du = pass.mask != NULL && any;
     /* dx in dy's place waits until the gradients have read dy. */
-    bool few = adcl__fused_cpu_splits(&s->program, dy->rows);
-    bool dx_last = dx != NULL && (few || adcl__tensors_equal(dx, dy));
+    bool splits = adcl__fused_cpu_splits(&s->program, dy->rows);
+    bool dx_last = dx != NULL && (splits || adcl__tensors_equal(dx, dy));
     int parts = ADCL__FUSED_DZ | (dx != NULL && !dx_last ? ADCL__FUSED_DX : 0);
     if (needs_dz || needs_du) {
         if (!adcl__fused_cpu_packs(&s->program, dy->rows) &&

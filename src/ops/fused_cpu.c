@@ -15,6 +15,9 @@ enum { WIDEST = 16, PIECE = 24, SUM_ROWS = 128, GATHER_FROM = 16, PACK_ROWS = 16
  * pays from so many rows of a unit on. */
 enum { UNIT_ROWS = 128 };
 
+/* Numbers of a kernel that one compute unit reads in less time than it takes to launch for all of them. */
+enum { KERNEL_AT_ONCE = 65536 };
+
 enum { MOST_BUFFERS = 9 }; /* of a kernel */
 
 enum { PACKS_KERNELS = 1, PACKS_TRANSPOSES = 2 };
@@ -129,9 +132,18 @@ size_t adcl__fused_cpu_rooms(const adcl__fused_cpu *program, size_t max_rows)
     return max_rows < GATHER_FROM ? 0 : 3 * gradient_shares(program, SIZE_MAX) * room;
 }
 
-bool adcl__fused_cpu_splits(const adcl__fused_cpu *program, size_t rows)
+/* True where tiles of many rows would leave compute units without work. */
+static bool are_few(const adcl__fused_cpu *program, size_t rows)
 {
     return rows <= 64 && adcl__blocks_of(rows, ADCL__TILE_ROWS) < 2 * program->compute_units;
+}
+
+/* Not where there are rows enough for all units, nor where the second launch takes longer than what it saves. */
+bool adcl__fused_cpu_splits(const adcl__fused_cpu *program, size_t rows)
+{
+    return are_few(program, rows) &&
+           adcl__blocks_of(rows, ADCL__TILE_FEW_ROWS) < program->compute_units &&
+           program->hidden * program->bottleneck > KERNEL_AT_ONCE;
 }
 
 bool adcl__fused_cpu_packs(const adcl__fused_cpu *program, size_t rows)
@@ -142,7 +154,7 @@ bool adcl__fused_cpu_packs(const adcl__fused_cpu *program, size_t rows)
 bool adcl__fused_cpu_turns(const adcl__fused_cpu *program, size_t rows)
 {
     size_t vector = program->vector_width;
-    return rows <= ADCL__TILE_FEW_ROWS && adcl__fused_cpu_splits(program, rows) && vector > 1 &&
+    return rows <= ADCL__TILE_FEW_ROWS && are_few(program, rows) && vector > 1 &&
            program->hidden % vector == 0 && program->bottleneck % vector == 0 &&
            program->width == program->bottleneck;
 }
@@ -200,7 +212,7 @@ typedef struct gradient_arguments {
     cl_uint wanted, down_items, up_splits;
 } gradient_arguments;
 
-/* Bits of `parts`. */
+/* Bits of `parts`; backward's DOWN and UP are ADCL__FUSED_DZ and ADCL__FUSED_DX. */
 enum { DOWN = 1, UP = 2, TURNED = 4 };
 
 static place place_of(const adcl_tensor *matrix)
@@ -284,17 +296,17 @@ static factor up_factor(const adcl__fused_pass *p)
                                   : matrix_factor(p->program, p->w_up);
 }
 
-/* Work-items for one product of few rows with so many columns. */
+static adcl__range many_range(const adcl__fused_cpu *program, size_t rows)
+{
+    return range(shares(program, adcl__blocks_of(rows, ADCL__TILE_ROWS)), 1);
+}
+
+/* Work-items of few rows: a row block each, or of one product with so many columns (0: whole rows) shares of them too. */
 static adcl__range few_range(const adcl__fused_cpu *program, size_t rows, size_t columns)
 {
     size_t row_blocks = adcl__blocks_of(rows, ADCL__TILE_FEW_ROWS);
     size_t wanted = adcl__blocks_of(2 * program->compute_units, row_blocks);
-    return range(row_blocks, adcl__least(panels_of(program, columns), wanted));
-}
-
-static adcl__range many_range(const adcl__fused_cpu *program, size_t rows)
-{
-    return range(shares(program, adcl__blocks_of(rows, ADCL__TILE_ROWS)), 1);
+    return range(row_blocks, columns > 0 ? adcl__least(panels_of(program, columns), wanted) : 1);
 }
 
 adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p,
@@ -312,16 +324,19 @@ adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p
         .rows = (cl_uint)x->rows, .hidden = (cl_uint)program->hidden,
         .bottleneck = (cl_uint)program->bottleneck, .width = (cl_uint)program->width,
         .residual = p->residual, .has_bias = true, .scaling = p->scaling, .parts = DOWN | UP};
-    if (!adcl__fused_cpu_splits(program, x->rows))
-        return LAUNCH(ctx, kernel(program, "adcl_fused_forward"), many_range(program, x->rows),
-                      buffers, sizes);
+    const size_t rows = x->rows;
+    if (!are_few(program, rows))
+        return LAUNCH(ctx, kernel(program, "adcl_fused_forward"), many_range(program, rows), buffers,
+                      sizes);
     const adcl__kernel_id few = kernel(program, "adcl_fused_forward_few");
-    adcl__range down_range = few_range(program, x->rows, program->bottleneck);
-    if (adcl__activation_mixes_columns(program->activation)) down_range.items[1] = 1;
+    if (!adcl__fused_cpu_splits(program, rows))
+        return LAUNCH(ctx, few, few_range(program, rows, 0), buffers, sizes);
+    const bool whole_rows = adcl__activation_mixes_columns(program->activation);
     sizes.parts = DOWN;
-    ADCL_TRY(LAUNCH(ctx, few, down_range, buffers, sizes));
+    ADCL_TRY(LAUNCH(ctx, few, few_range(program, rows, whole_rows ? 0 : program->bottleneck), buffers,
+                    sizes));
     sizes.parts = UP;
-    return LAUNCH(ctx, few, few_range(program, x->rows, program->hidden), buffers, sizes);
+    return LAUNCH(ctx, few, few_range(program, rows, program->hidden), buffers, sizes);
 }
 
 /* ---- backward --------------------------------------------------------------------------------- */
@@ -344,20 +359,20 @@ adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *
         .dropout = dropout_of(p->mask, program->hidden),
         .rows = (cl_uint)dy->rows, .hidden = (cl_uint)program->hidden,
         .bottleneck = (cl_uint)program->bottleneck,
-        .residual = p->residual, .scaling = p->scaling};
-    const bool makes_dz = (parts & ADCL__FUSED_DZ) != 0, makes_dx = (parts & ADCL__FUSED_DX) != 0;
-    sizes.parts = (makes_dz ? DOWN : 0) | (makes_dx ? UP : 0);
-    if (!adcl__fused_cpu_splits(program, dy->rows))
-        return LAUNCH(ctx, kernel(program, "adcl_fused_backward"), many_range(program, dy->rows),
-                      buffers, sizes);
-    const adcl__kernel_id few = kernel(program, "adcl_fused_backward_few");
-    adcl__range dz_range = few_range(program, dy->rows, program->bottleneck);
-    if (adcl__activation_mixes_columns(program->activation) || p->mask != NULL) dz_range.items[1] = 1;
-    sizes.parts = DOWN | (turned ? TURNED : 0);
-    if (makes_dz) ADCL_TRY(LAUNCH(ctx, few, dz_range, buffers, sizes));
-    sizes.parts = UP | (turned ? TURNED : 0);
-    return makes_dx ? LAUNCH(ctx, few, few_range(program, dy->rows, program->hidden), buffers, sizes)
-                    : ADCL_OK;
+        .residual = p->residual, .scaling = p->scaling,
+        .parts = (cl_uint)parts | (turned ? TURNED : 0)};
+    const size_t rows = dy->rows;
+    if (!are_few(program, rows))
+        return LAUNCH(ctx, kernel(program, "adcl_fused_backward"), many_range(program, rows), buffers,
+                      sizes);
+    size_t columns = 0;
+    if (adcl__fused_cpu_splits(program, rows)) /* one part */
+        columns = parts == ADCL__FUSED_DX ? program->hidden
+                  : adcl__activation_mixes_columns(program->activation) || p->mask != NULL
+                      ? 0
+                      : program->bottleneck;
+    return LAUNCH(ctx, kernel(program, "adcl_fused_backward_few"), few_range(program, rows, columns),
+                  buffers, sizes);
 }
 
 /* ---- gradients -------------------------------------------------------------------------------- */

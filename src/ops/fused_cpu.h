@@ -57,7 +57,7 @@ typedef struct adcl__fused_pass {
 } adcl__fused_pass;
 
 /* y = [x +] mask∘scaling·(act(x·w_down + b_down)·w_up + b_up); leaves z and h. y may be x; h may be
- * z but for log_sumexp. One launch; two where rows are few. */
+ * z but for log_sumexp. One launch; two where rows are split. */
 adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p,
                                     const adcl_tensor *x, adcl_tensor *y);
 
@@ -71,7 +71,8 @@ enum { ADCL__FUSED_DZ = 1, ADCL__FUSED_DX = 2 };
 adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *p, int parts,
                                      const adcl_tensor *dy, const adcl_tensor *du, adcl_tensor *dx);
 
-/* True where rows are so few that passes are better launched in parts, which cuts them into more work-items. */
+/* True where rows are so few, and the kernels so large, that a pass is launched in parts, which cuts it into more
+ * work-items: backward takes one part at a time then. */
 bool adcl__fused_cpu_splits(const adcl__fused_cpu *program, size_t rows);
 
 /* True where rows are so few that backward reads w_up and w_down themselves, without w_up_t and w_down_t. */
