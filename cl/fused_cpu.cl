@@ -9,9 +9,9 @@
  * N rows, D hidden, R bottleneck, W columns of h (R; 1 for log_sumexp). z, dz (N, R) and h (N, W) are
  * scratch, their rows padded to whole vectors; the padding holds numbers that nobody uses.
  *
- * w_down and w_up are read where they are or from packed copies (see docs/engines.md for when), their transposes
- * always from such, whose panels lie one behind the other: [panels][K][PANEL_COLS]. In the matrices themselves the
- * rows of a panel lie pages apart, and looking those up took a fifth of the time.
+ * w_down, w_up and their transposes are read where they are or from packed copies (see docs/engines.md for when), whose
+ * panels lie one behind the other: [panels][K][PANEL_COLS]. In the matrices themselves the rows of a panel lie pages
+ * apart, and looking those up took a fifth of the time.
  *
  * Known when the program is built: ADCL_WIDTH; ADCL_DROPS (cpu_output.cl); ADCL_PART (common.cl): which of the kernels
  * there are, those named below or, with 0, all; and how the last panel of R and of D columns, of
@@ -155,9 +155,10 @@ ADCL_INLINE void adcl_take_columns(global const float *rows, ulong stride, REAL 
 }
 #endif
 
-/* Whether columns are whole vectors, so that a factor can be read as its transpose. */
-#define ADCL_TURNS \
-    (ADCL_WIDTH > 1 && !(ADCL_R_SHIFTED || ADCL_R_HALF || ADCL_D_SHIFTED || ADCL_D_HALF))
+/* Whether there is a backward pass, and columns are whole vectors: a factor can be read as its transpose then. */
+#define ADCL_TURNS                                                                                 \
+    (ADCL_PART == 0 && ADCL_WIDTH > 1 &&                                                           \
+     !(ADCL_R_SHIFTED || ADCL_R_HALF || ADCL_D_SHIFTED || ADCL_D_HALF))
 
 /* tile += A·Bᵀ for two rows: a row of B has the numbers of one column of the tile, for all k. For so few that takes
  * less than to transpose B first; the order of k is the same, and so are the bits. */
@@ -249,8 +250,8 @@ ADCL_INLINE void adcl_one_column(uint count, global const float *a, ulong row_st
 
 /* ---- where things lie ------------------------------------------------------------------------- */
 
-/* Structures that the host fills (src/ops/fused_cpu.c has the same): an argument costs some drivers as much as a
- * row's arithmetic. Counted in floats, from the begin of a buffer. */
+/* Structures that the host fills, the same in src/ops/fused_cpu.c: some drivers copy each argument by itself, which for
+ * one row takes a tenth of the time. Places are counted in floats, from the begin of a buffer. */
 typedef struct adcl_place { /* a matrix: its first element; from row to row */
     ulong offset, stride;
 } adcl_place;
@@ -298,13 +299,13 @@ typedef struct adcl_forward {
 /* z = x·w_down + b_down and h = act(z) for columns [first, last) of rows from `row` on. */
 #define ADCL_MAKE_DOWN(columns, tile_rows, row, count, first, last)                                \
     {                                                                                              \
-        global float *z_rows = ADCL_ROW(z, p.z, row);                                    \
+        global float *z_rows = ADCL_ROW(z, p.z, row);                                              \
         adcl_factors f = ADCL_FACTORS(w_down, p.w_down, p.hidden);                                 \
         adcl_take_rows(tile_rows, count, ADCL_ROW(x, p.x, row), p.x.stride, &f);                   \
         adcl_output o = {                                                                          \
             .bias = b_down + p.b_down, .scale = 1.0f, .out = z_rows, .out_stride = p.z.stride};    \
         columns(count, first, last, &f, &o);                                                       \
-        adcl_activate(count, z_rows, p.z.stride, ADCL_ROW(h, p.h, row), p.h.stride,      \
+        adcl_activate(count, z_rows, p.z.stride, ADCL_ROW(h, p.h, row), p.h.stride,                \
                       first, last);                                                                \
     }
 
@@ -317,7 +318,7 @@ typedef struct adcl_forward {
                          .own_stride = p.x.stride,                                                 \
                          .bias = p.has_bias ? b_up + p.b_up : 0,                                   \
                          .scale = p.scaling,                                                       \
-                         .out = ADCL_ROW(y, p.y, row),                                   \
+                         .out = ADCL_ROW(y, p.y, row),                                             \
                          .out_stride = p.y.stride,                                                 \
                          .row = row,                                                               \
                          .next = soon,                                                             \
@@ -477,7 +478,7 @@ typedef struct adcl_backward {
 /* dz = scaling·du·w_upᵀ ∘ act′(z) for columns [first, last) of rows from `row` on. */
 #define ADCL_MAKE_DZ(columns, tile_rows, row, count, first, last)                                  \
     {                                                                                              \
-        global float *dz_rows = ADCL_ROW(dz, p.dz, row);                                 \
+        global float *dz_rows = ADCL_ROW(dz, p.dz, row);                                           \
         adcl_factors f = ADCL_FACTORS(w_up_t, p.w_up_t, p.hidden);                                 \
         adcl_take_rows(tile_rows, count, ADCL_ROW(du, p.du, row), p.du.stride, &f);                \
         adcl_output o = {.scale = p.scaling, .out = dz_rows, .out_stride = p.dz.stride};           \
@@ -496,7 +497,7 @@ typedef struct adcl_backward {
         adcl_output o = {.own = p.residual ? ADCL_ROW(dy, p.dy, row) : 0,                          \
                          .own_stride = p.dy.stride,                                                \
                          .scale = 1.0f,                                                            \
-                         .out = ADCL_ROW(dx, p.dx, row),                                 \
+                         .out = ADCL_ROW(dx, p.dx, row),                                           \
                          .out_stride = p.dx.stride,                                                \
                          .next = soon};                                                            \
         columns(count, first, last, &f, &o);                                                       \
@@ -535,7 +536,7 @@ ADCL_KERNEL void adcl_fused_backward(ADCL_BACKWARD_PARAMETERS)
 }
 #endif
 
-/* For few rows, likewise. Under dropout DOWN makes the du of its rows, all of it: so there is one share then. */
+/* For few rows, cut as in forward. Under dropout DOWN makes the du of its rows, all of it: so there is one share then. */
 #if ADCL_PART == 0
 ADCL_KERNEL void adcl_fused_backward_few(ADCL_BACKWARD_PARAMETERS)
 {

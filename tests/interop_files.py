@@ -40,17 +40,17 @@ class Library:
     """The calls that are needed, each with its result's type and with errors as exceptions."""
 
     def __init__(self, path):
-        self.library = ctypes.CDLL(path)
+        self.adcl = ctypes.CDLL(path)
         size, pointer = ctypes.c_size_t, ctypes.c_void_p
         for name, result in (("npy_rank", size), ("npy_count", size), ("npy_data", pointer),
                              ("npy_shape", ctypes.POINTER(size)), ("safetensors_count", size),
                              ("safetensors_metadata_count", size),
                              ("safetensors_find", ctypes.POINTER(Entry)),
                              ("safetensors_metadata_get", ctypes.POINTER(Metadata))):
-            getattr(self.library, "adcl_" + name).restype = result
+            getattr(self.adcl, "adcl_" + name).restype = result
 
     def get(self, name, *arguments):
-        return getattr(self.library, "adcl_" + name)(*arguments)
+        return getattr(self.adcl, "adcl_" + name)(*arguments)
 
     def call(self, name, *arguments):
         error = Error()

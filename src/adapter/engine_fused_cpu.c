@@ -4,7 +4,8 @@
  *   forward    inference, once: pack the kernels          w_down_packed, w_up_packed
  *              training, many rows: both ways             and w_up_t, w_down_t
  *              one launch, two for few rows of large kernels   z, h
- *   backward   not so many: pack their transposes         w_up_t, w_down_t
+ *   backward   not so many: pack the transposes,          w_up_t, w_down_t
+ *              but for one or two rows
  *              dz (and dx)                                dz, du under dropout
  *              gradients                                  into the adapter's
  *              dx, if it takes dy's place or forward took two
@@ -169,7 +170,7 @@ static adcl_status fused_backward(adcl_context *ctx, const adcl_adapter *a, adcl
     bool any = to.w_down != NULL || to.b_down != NULL || to.w_up != NULL || to.b_up != NULL;
     bool needs_dz = dx != NULL || to.w_down != NULL || to.b_down != NULL;
     bool needs_du = pass.mask != NULL && any;
-    /* dx in dy's place waits until the gradients have read dy. */
+    /* dx in dy's place waits until the gradients have read dy; where rows are split, dz and dx are two launches. */
     bool splits = adcl__fused_cpu_splits(&s->program, dy->rows);
     bool dx_last = dx != NULL && (splits || adcl__tensors_equal(dx, dy));
     int parts = ADCL__FUSED_DZ | (dx != NULL && !dx_last ? ADCL__FUSED_DX : 0);

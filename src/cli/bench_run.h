@@ -58,7 +58,8 @@ typedef struct bench_subject {
 extern const bench_subject bench_adapter_subject;
 
 /* Measures on the device of the common options, "all" being every usable one, and adds the devices
- * to the report; `rounds` times over all shapes. With "all" a device that fails is passed over, and *left_out counts them. */
+ * to the report; `rounds` times over all shapes. With "all" a device that fails is passed over, and
+ * *left_out counts them. */
 int bench_run_devices(session *s, const bench_subject *subject, const bench_shapes *shapes,
                       const bench_engines *engines, size_t rounds, bench_report *report,
                       size_t *left_out);

@@ -212,8 +212,8 @@ typedef struct gradient_arguments {
     cl_uint wanted, down_items, up_splits;
 } gradient_arguments;
 
-/* Bits of `parts`; backward's DOWN and UP are ADCL__FUSED_DZ and ADCL__FUSED_DX. */
-enum { DOWN = 1, UP = 2, TURNED = 4 };
+/* Bits of `parts`. */
+enum { DOWN = ADCL__FUSED_DZ, UP = ADCL__FUSED_DX, TURNED = 4 };
 
 static place place_of(const adcl_tensor *matrix)
 {
@@ -309,6 +309,12 @@ static adcl__range few_range(const adcl__fused_cpu *program, size_t rows, size_t
     return range(row_blocks, columns > 0 ? adcl__least(panels_of(program, columns), wanted) : 1);
 }
 
+/* Columns of the product with R that few rows may be cut along; 0 where something needs whole rows. */
+static size_t down_columns(const adcl__fused_cpu *program, bool whole_rows)
+{
+    return whole_rows || adcl__activation_mixes_columns(program->activation) ? 0 : program->bottleneck;
+}
+
 adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p,
                                     const adcl_tensor *x, adcl_tensor *y)
 {
@@ -331,10 +337,8 @@ adcl_status adcl__fused_cpu_forward(adcl_context *ctx, const adcl__fused_pass *p
     const adcl__kernel_id few = kernel(program, "adcl_fused_forward_few");
     if (!adcl__fused_cpu_splits(program, rows))
         return LAUNCH(ctx, few, few_range(program, rows, 0), buffers, sizes);
-    const bool whole_rows = adcl__activation_mixes_columns(program->activation);
     sizes.parts = DOWN;
-    ADCL_TRY(LAUNCH(ctx, few, few_range(program, rows, whole_rows ? 0 : program->bottleneck), buffers,
-                    sizes));
+    ADCL_TRY(LAUNCH(ctx, few, few_range(program, rows, down_columns(program, false)), buffers, sizes));
     sizes.parts = UP;
     return LAUNCH(ctx, few, few_range(program, rows, program->hidden), buffers, sizes);
 }
@@ -366,11 +370,8 @@ adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *
         return LAUNCH(ctx, kernel(program, "adcl_fused_backward"), many_range(program, rows), buffers,
                       sizes);
     size_t columns = 0;
-    if (adcl__fused_cpu_splits(program, rows)) /* one part */
-        columns = parts == ADCL__FUSED_DX ? program->hidden
-                  : adcl__activation_mixes_columns(program->activation) || p->mask != NULL
-                      ? 0
-                      : program->bottleneck;
+    if (adcl__fused_cpu_splits(program, rows)) /* one part; du is made by whole rows */
+        columns = parts == ADCL__FUSED_DX ? program->hidden : down_columns(program, p->mask != NULL);
     return LAUNCH(ctx, kernel(program, "adcl_fused_backward_few"), few_range(program, rows, columns),
                   buffers, sizes);
 }

@@ -49,7 +49,7 @@ typedef struct adcl__fused_pass {
     const adcl_tensor *z, *h, *dz;                  /* (N, R), (N, W), (N, R) */
     const adcl_tensor *w_down_packed,
         *w_up_packed; /* of (D, R), (W, D): read by forward unless NULL */
-    const adcl_tensor *w_up_t, *w_down_t;           /* of (D, W), (R, D): backward */
+    const adcl_tensor *w_up_t, *w_down_t;           /* (D, W), (R, D): backward, unless it turns */
     const adcl_tensor *rooms;
     const adcl__dropout_mask *mask; /* NULL: nothing is dropped */
     float scaling;
@@ -66,7 +66,7 @@ adcl_status adcl__fused_cpu_pack(adcl_context *ctx, const adcl__fused_pass *p, b
                                  bool transposes);
 
 /* Parts of the input's gradient: DZ makes dz, and du = mask∘dy where something is dropped (otherwise
- * du is dy); DX makes dx = [dy +] dz·w_downᵀ. One launch for all parts together. */
+ * du is dy); DX makes dx = [dy +] dz·w_downᵀ. One launch, of both parts or, where rows are split, of one. */
 enum { ADCL__FUSED_DZ = 1, ADCL__FUSED_DX = 2 };
 adcl_status adcl__fused_cpu_backward(adcl_context *ctx, const adcl__fused_pass *p, int parts,
                                      const adcl_tensor *dy, const adcl_tensor *du, adcl_tensor *dx);
